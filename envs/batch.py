@@ -1,0 +1,380 @@
+"""The batch contract: N copies of a world stepped at once, and the single environment as the batch of one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from foveal.envs.params import Params
+from foveal.envs.scene import Scene
+
+EVALUATION_SEEDS = 2**31
+"""Seeds from here on are held out for evaluation; training refuses them."""
+
+Rows = NDArray[np.int64]
+Infos = dict[str, Any]
+_MODES = {name: mode for mode in AutoresetMode for name in (mode.name.lower(), mode.value)}
+
+
+class BatchEnv(VectorEnv[Any, Any, Any]):
+    """N independent rows of one world, held as arrays and stepped by compiled code.
+
+    A row's results depend on its own seed and actions alone. Seeding with an int s gives row i the seed s + i; episode
+    e of a row (0 after a seeded reset, then counted up by every later reset) draws from a generator keyed by
+    (row seed, e).
+
+    A world subclasses this, names its `Params`, and implements the methods marked *world* below.
+
+    Args:
+        num_envs: Number of rows N.
+        render_mode: None or ``"rgb_array"``.
+        autoreset_mode: ``"next_step"``, ``"same_step"`` or ``"disabled"``, or Gymnasium's enum.
+        max_episode_steps: Truncate after so many steps; the world's own limit holds too.
+        copy: Hand out fresh arrays; False hands out views that hold until the next step or reset.
+        trace_rows: Rows whose substeps of the last step are kept for `trace` and `render_trace`.
+        **params: Fields of the world's `Params`.
+
+    Raises:
+        TypeError: for an unknown parameter (naming the closest one) or a value of the wrong type.
+        ValueError: for a value out of range.
+    """
+
+    Params: ClassVar[type[Params]]
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own form)
+    action_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        render_mode: str | None = None,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        copy: bool = True,
+        trace_rows: Sequence[int] = (),
+        **params: Any,
+    ) -> None:
+        self.params = self.Params.from_kwargs(params)
+        self.num_envs = _at_least_one("num_envs", num_envs)
+        self.max_episode_steps = max_episode_steps and _at_least_one("max_episode_steps", max_episode_steps)
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode={render_mode!r}: must be None or one of {self.metadata['render_modes']}")
+        self.render_mode = render_mode
+        self.autoreset_mode = _autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.copy = copy
+        self.trace_rows = self._check_rows(trace_rows)
+        self.single_observation_space, self.single_action_space = self._spaces()
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._seed = np.zeros(num_envs, np.int64)
+        self._episode = np.full(num_envs, -1, np.int64)
+        self._elapsed = np.zeros(num_envs, np.int64)
+        self._ended = np.zeros(num_envs, np.bool_)
+        self._active = np.ones(num_envs, np.bool_)
+        self._observations = np.zeros(self.observation_space.shape or (), self.observation_space.dtype)
+        self._rewards = np.zeros(num_envs, np.float64)
+        self._terminated = np.zeros(num_envs, np.bool_)
+        self._truncated = np.zeros(num_envs, np.bool_)
+        self._state = self._allocate()
+
+    # What a world implements
+
+    def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+        """*World*: the single observation space and the single action space."""
+        raise NotImplementedError
+
+    def _allocate(self) -> dict[str, NDArray[Any]]:
+        """*World*: make the state; return every array (first axis N) that decides the rows' future."""
+        raise NotImplementedError
+
+    def _spawn(self, rows: Rows) -> None:
+        """*World*: begin an episode in each of `rows` from (`_seed`, `_episode`), and write `_observations`."""
+        raise NotImplementedError
+
+    def _advance(self, actions: NDArray[Any]) -> None:
+        """*World*: step the rows where `_active`; write `_observations`, `_rewards`, `_terminated`, `_truncated`."""
+        raise NotImplementedError
+
+    def _restored(self) -> None:
+        """*World*: recompute what is derived from the state after `set_state`."""
+
+    def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
+        """*World*: raise `ValueError` for values that `set_state` must refuse (indices out of range)."""
+
+    def _info(self) -> Infos:
+        """*World*: name -> array (N, ...) or nested dict of them, of every row's present state."""
+        return {}
+
+    def describe(self, rows: Sequence[int]) -> list[Scene]:
+        """Build the present scene of each of `rows`: objects, for rows about to be asked about or drawn."""
+        raise NotImplementedError
+
+    def trace(self, row: int) -> list[Scene]:
+        """The scenes after each substep of the last step of a traced row."""
+        raise NotImplementedError
+
+    def draw(self, scene: Scene) -> NDArray[np.uint8]:
+        """*World*: draw one scene as an (H, W, 3) RGB frame."""
+        raise NotImplementedError
+
+    # Reset
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, Infos]:
+        """Begin new episodes in all rows, or in those of ``options["reset_mask"]``.
+
+        Args:
+            seed: An int s (row i gets s + i), one int per row, or None: the next episode of each row's stream. Before
+                any seed was given the streams are seeded from the system's entropy.
+            options: ``{"reset_mask": (N,) bool}`` resets only those rows; with a seed, only those are reseeded.
+
+        Returns:
+            Observations (N, ...) and infos.
+        """
+        rows = self._rows_to_reset(options)
+        seeds = self._checked_seeds(seed)
+        if seeds is None and (self._episode[rows] < 0).any():
+            seeds = self._checked_seeds(secrets.randbelow(EVALUATION_SEEDS - self.num_envs))
+            rows_without = rows[self._episode[rows] < 0]
+            self._seed[rows_without], self._episode[rows_without] = seeds[rows_without], -1
+        elif seeds is not None:
+            self._seed[rows], self._episode[rows] = seeds[rows], -1
+        self._begin(rows)
+        self._ended[rows] = False
+        present = np.zeros(self.num_envs, np.bool_)
+        present[rows] = True
+        return self._out(self._observations), self._masked(self._info(), present)
+
+    def _begin(self, rows: Rows) -> None:
+        self._episode[rows] += 1
+        self._elapsed[rows] = 0
+        self._spawn(rows)
+
+    def _rows_to_reset(self, options: dict[str, Any] | None) -> Rows:
+        unknown = set(options or ()) - {"reset_mask"}
+        if unknown:
+            raise ValueError(f"unknown reset option {sorted(unknown)[0]!r}; valid: 'reset_mask'")
+        if not options:
+            return np.arange(self.num_envs)
+        mask = np.asarray(options["reset_mask"])
+        if mask.dtype != np.bool_ or mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at least one True, "
+                f"got {mask.dtype} of shape {mask.shape} with {int(np.count_nonzero(mask))} set"
+            )
+        return np.flatnonzero(mask)
+
+    def _checked_seeds(self, seed: int | Sequence[int] | None) -> NDArray[np.int64] | None:
+        if seed is None:
+            return None
+        many = isinstance(seed, Iterable)
+        values = [int(s) for s in seed] if many else [int(seed) + i for i in range(self.num_envs)]  # type: ignore[union-attr, arg-type]
+        if len(values) != self.num_envs:
+            raise ValueError(f"seed: {len(values)} seeds for {self.num_envs} rows")
+        if min(values) < 0 or max(values) >= 2**63:
+            raise ValueError(f"seed={seed}: must be in [0, 2**63)")
+        return np.array(values, np.int64)
+
+    # Step
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Infos]:
+        """Step every row once.
+
+        Args:
+            actions: (N, ...) array in the action space.
+
+        Returns:
+            Observations (N, ...), rewards (N,) float64, terminated (N,) bool, truncated (N,) bool, infos.
+
+        Raises:
+            ValueError: for actions of the wrong shape, dtype or range; nothing has changed then.
+            ResetNeeded: before the first reset, or for an ended row where autoreset is disabled.
+        """
+        actions = self._checked_actions(actions)
+        if (self._episode < 0).any():
+            raise ResetNeeded("call reset() before step()")
+        if self.autoreset_mode is AutoresetMode.DISABLED and self._ended.any():
+            rows = np.flatnonzero(self._ended)[:8].tolist()
+            raise ResetNeeded(f"rows {rows} have ended: reset them with options={{'reset_mask': ...}} before stepping")
+        np.logical_not(self._ended, out=self._active)
+        self._elapsed += self._active
+        self._advance(actions)
+        if self.max_episode_steps is not None:
+            self._truncated |= self._active & (self._elapsed >= self.max_episode_steps)
+        restarted = np.flatnonzero(self._ended)
+        if restarted.size:
+            self._rewards[restarted] = 0.0
+            self._terminated[restarted] = self._truncated[restarted] = False
+            self._begin(restarted)
+        ended = self._terminated | self._truncated
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            infos = self._restart_at_once(ended)
+        else:
+            self._ended = ended
+            infos = self._masked(self._info(), np.ones(self.num_envs, np.bool_))
+        out = self._out
+        return out(self._observations), out(self._rewards), out(self._terminated), out(self._truncated), infos
+
+    def _restart_at_once(self, ended: NDArray[np.bool_]) -> Infos:
+        """Same-step autoreset: keep the last observation and info of the ended rows, and begin their next episodes."""
+        final: Infos = {}
+        rows = np.flatnonzero(ended)
+        if rows.size:
+            last = np.full(self.num_envs, None, dtype=object)
+            for row in rows:
+                last[row] = self._observations[row].copy()
+            last_info = _copied(self._masked(self._info(), ended.copy()))
+            final = {"final_obs": last, "_final_obs": ended.copy(), "final_info": last_info, "_final_info": ended}
+            self._begin(rows)
+        return {**self._masked(self._info(), np.ones(self.num_envs, np.bool_)), **final}
+
+    def _checked_actions(self, actions: Any) -> NDArray[Any]:
+        space, given = self.action_space, np.asarray(actions)
+        if given.shape != space.shape:
+            raise ValueError(f"actions have shape {given.shape}, expected {space.shape}")
+        integers = np.issubdtype(space.dtype, np.integer)
+        if not np.issubdtype(given.dtype, np.integer if integers else np.floating):
+            raise ValueError(f"actions have dtype {given.dtype}, expected {space.dtype}")
+        low, high = (space.low, space.high) if isinstance(space, spaces.Box) else (space.start, space.start + space.nvec - 1)  # type: ignore[attr-defined]
+        if not ((given >= low) & (given <= high)).all():
+            raise ValueError(f"actions out of range: all must be in [{np.min(low)}, {np.max(high)}]")
+        return given.astype(space.dtype, copy=False)
+
+    # Infos
+
+    def _masked(self, info: Infos, present: NDArray[np.bool_]) -> Infos:
+        """Gymnasium's form of a batched info: beside each key the mask ``_key`` of the rows that have it."""
+        masked: Infos = {}
+        for key, value in info.items():
+            masked[key] = self._masked(value, present) if isinstance(value, dict) else self._out(value)
+            masked[f"_{key}"] = present
+        return masked
+
+    def _out(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array.copy() if self.copy else array
+
+    # State
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """A copy of everything that decides the rows' future, random streams included."""
+        return {name: array.copy() for name, array in self._all_state().items()}
+
+    def set_state(self, state: dict[str, NDArray[Any]]) -> None:
+        """Restore what `get_state` of a world with the same parameters returned, bit for bit.
+
+        Raises:
+            ValueError: naming the array, where one is missing, foreign, of another shape or dtype, not finite, or out
+                of range; nothing has changed then.
+        """
+        ours = self._all_state()
+        if foreign := sorted(ours.keys() ^ state.keys()):
+            raise ValueError(f"state has missing or foreign arrays: {', '.join(foreign)}")
+        for name, array in ours.items():
+            given = np.asarray(state[name])
+            if given.shape != array.shape or given.dtype != array.dtype:
+                raise ValueError(
+                    f"state[{name!r}] is {given.dtype} {given.shape}, expected {array.dtype} {array.shape}"
+                )
+            if not np.isfinite(given).all():
+                raise ValueError(f"state[{name!r}] is not finite")
+        self._check_state(state)
+        for name, array in ours.items():
+            array[...] = state[name]
+        self._restored()
+
+    def _all_state(self) -> dict[str, NDArray[Any]]:
+        base = {"seed": self._seed, "episode": self._episode, "elapsed": self._elapsed, "ended": self._ended}
+        return {**base, **self._state}
+
+    # Pictures
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:  # type: ignore[override]
+        """One (H, W, 3) frame per row, or None without a render mode."""
+        return None if self.render_mode is None else tuple(self.render_rows(range(self.num_envs)))
+
+    def render_rows(self, rows: Sequence[int]) -> NDArray[np.uint8]:
+        """Frames (R, H, W, 3) uint8 of the present state of `rows`."""
+        return np.stack([self.draw(scene) for scene in self.describe(self._check_rows(rows).tolist())])
+
+    def render_trace(self, row: int) -> NDArray[np.uint8]:
+        """Frames (S, H, W, 3) uint8 of the S substeps of the last step of a traced row."""
+        return np.stack([self.draw(scene) for scene in self.trace(row)])
+
+    def _check_rows(self, rows: Sequence[int]) -> Rows:
+        checked = np.asarray(list(rows), np.int64)
+        if checked.size and not (0 <= checked.min() and checked.max() < self.num_envs):
+            raise ValueError(f"rows {checked.tolist()}: must be in [0, {self.num_envs - 1}]")
+        return checked
+
+
+class SingleEnv(gymnasium.Env[Any, Any]):
+    """One row of a world as a plain Gymnasium environment: a `BatchEnv` of one, nothing more.
+
+    Args:
+        render_mode: None or ``"rgb_array"``.
+        **params: As for the world's `BatchEnv`.
+    """
+
+    world: ClassVar[Callable[..., BatchEnv]]
+
+    def __init__(self, render_mode: str | None = None, **params: Any) -> None:
+        self.batch = type(self).world(1, render_mode=render_mode, autoreset_mode=AutoresetMode.DISABLED, **params)
+        self.render_mode = render_mode
+        self.observation_space = self.batch.single_observation_space
+        self.action_space = self.batch.single_action_space
+        self.metadata = {key: value for key, value in self.batch.metadata.items() if key != "autoreset_mode"}
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Infos]:
+        """Begin an episode: the observation and the info of row 0."""
+        super().reset(seed=seed)
+        observations, infos = self.batch.reset(seed=seed, options=options or None)
+        return observations[0], _first(infos)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, Infos]:
+        """Step once: observation, reward, terminated, truncated and info of row 0, with builtin scalars."""
+        observations, rewards, terminated, truncated, infos = self.batch.step(np.asarray(action)[None])
+        return observations[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), _first(infos)
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """The present frame (H, W, 3), or None without a render mode."""
+        return None if self.render_mode is None else self.batch.render_rows([0])[0]
+
+
+def _first(infos: Infos) -> Infos:
+    """Row 0 of a batched info, without masks and as builtin scalars."""
+    row = {}
+    for key, value in infos.items():
+        if isinstance(value, dict):
+            row[key] = _first(value)
+        elif f"_{key}" in infos:
+            row[key] = value[0].item() if value.ndim == 1 else value[0]
+    return row
+
+
+def _copied(infos: Infos) -> Infos:
+    return {key: _copied(value) if isinstance(value, dict) else value.copy() for key, value in infos.items()}
+
+
+def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
+    if isinstance(mode, AutoresetMode):
+        return mode
+    if mode not in _MODES:
+        raise ValueError(f"autoreset_mode={mode!r}: must be 'next_step', 'same_step' or 'disabled'")
+    return _MODES[mode]
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name}={value!r}: must be a whole number of at least 1")
+    return int(value)

@@ -1,0 +1,1 @@
+"""Driving worlds: traffic, roads, observations and rewards as compiled kernels over arrays."""

@@ -1,0 +1,416 @@
+"""The highway: drive fast, keep right, do not crash."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from foveal.envs.batch import BatchEnv, Infos, Rows, SingleEnv
+from foveal.envs.driving.collisions import collide
+from foveal.envs.driving.drivers import decide
+from foveal.envs.driving.motion import advance, point, speed_to_index
+from foveal.envs.driving.observations import kinematics_space, observe_kinematics
+from foveal.envs.driving.traffic import (
+    CHECKS_COLLISIONS,
+    COS,
+    CRASHED,
+    EXPONENT,
+    HEADING,
+    LANE,
+    LANE_WIDTH,
+    LENGTH,
+    PUSH_X,
+    PUSH_Y,
+    PUSHED,
+    ROAD_LENGTH,
+    SPEED,
+    TARGET_LANE,
+    TARGET_SPEED,
+    TIMER,
+    WIDTH,
+    X,
+    Y,
+    allocate,
+    on_lane,
+    reachable,
+    sort_by_x,
+)
+from foveal.envs.params import Params, param
+from foveal.envs.rng import uniform
+from foveal.envs.scene import Lane, Scene
+from foveal.kernels import kernel, launch
+
+SPEED_LIMIT = 30.0  # m/s
+LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
+REWARD_TERMS = ("collision_reward", "right_lane_reward", "high_speed_reward", "on_road_reward")
+TRACED = (X, Y, HEADING, SPEED, LANE, TARGET_LANE, CRASHED)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HighwayParams(Params):
+    """Parameters of the highway, named as in highway-env 1.12 where it has them (nested keys get a prefix)."""
+
+    lanes_count: int = param(4, "lanes [1]", low=1, high=32)
+    vehicles_count: int = param(50, "other vehicles [1]", low=0, high=1000)
+    initial_lane_id: int | None = param(None, "lane the ego starts in, random if None [1]", low=0, high=31)
+    duration: float = param(40.0, "time limit [s]", low=0.01, high=1e5)
+    ego_spacing: float = param(2.0, "room before the ego at the start, relative to the usual [1]", low=0.1, high=100)
+    vehicles_density: float = param(1.0, "traffic density [1]", low=0.05, high=5)
+    simulation_frequency: int = param(15, "substeps [1/s]", low=1, high=200)
+    policy_frequency: int = param(1, "decisions [1/s]", low=1, high=200)
+    collision_reward: float = param(-1.0, "reward for a crash [1]", low=-100, high=100)
+    right_lane_reward: float = param(0.1, "reward on the rightmost lane, linearly to 0 on the left [1]", low=-100, high=100)
+    high_speed_reward: float = param(0.4, "reward at the top of reward_speed_range, linearly to 0 [1]", low=-100, high=100)
+    reward_speed_range: tuple[float, ...] = param((20.0, 30.0), "speeds of no and of full reward [m/s]", items=(2, 2))
+    normalize_reward: bool = param(True, "map the reward to [0, 1]")
+    offroad_terminal: bool = param(False, "end the episode when the ego leaves the road")
+    traffic_collisions: bool = param(True, "other vehicles collide with each other too")
+    action_target_speeds: tuple[float, ...] = param((20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", items=(2, 32))
+    observation_vehicles_count: int = param(5, "observed vehicles, the ego included [1]", low=1, high=100)
+    observation_see_behind: bool = param(False, "observe vehicles more than 10 m behind too")
+    screen_width: int = param(600, "frame width [px]", low=16, high=4096)
+    screen_height: int = param(150, "frame height [px]", low=16, high=4096)
+    scaling: float = param(5.5, "frame scale [px/m]", low=0.1, high=100)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.simulation_frequency < self.policy_frequency:
+            raise ValueError(
+                f"simulation_frequency={self.simulation_frequency}: must be at least "
+                f"policy_frequency={self.policy_frequency}"
+            )
+        if self.initial_lane_id is not None and self.initial_lane_id >= self.lanes_count:
+            raise ValueError(f"initial_lane_id={self.initial_lane_id}: must be in [0, {self.lanes_count - 1}]")
+        if not self.reward_speed_range[0] < self.reward_speed_range[1]:
+            raise ValueError(f"reward_speed_range={self.reward_speed_range}: must be increasing")
+        steps = np.diff(self.action_target_speeds)
+        if not (steps > 0).all() or not np.allclose(steps, steps[0]):
+            raise ValueError(f"action_target_speeds={self.action_target_speeds}: must be increasing and evenly spaced")
+        if self.normalize_reward and self.collision_reward == self.high_speed_reward + self.right_lane_reward:
+            raise ValueError("normalize_reward: the best and the worst reward are equal, so there is nothing to map")
+
+
+class Rules(NamedTuple):
+    """The parameters as kernels read them."""
+
+    lanes: int
+    frames: int  # substeps per step
+    dt: float  # s
+    step_time: float  # s
+    duration: float  # s
+    initial_lane: int  # -1: random
+    ego_spacing: float
+    traffic_spacing: float
+    traffic_collisions: bool
+    see_behind: bool
+    offroad_terminal: bool
+    normalize: bool
+    weights: tuple[float, float, float]  # of the first three REWARD_TERMS
+    speed_range: tuple[float, float]  # m/s
+
+
+class Outcome(NamedTuple):
+    """What a step hands out, one entry a row."""
+
+    observations: NDArray[np.float32]  # (N, S, 5)
+    observed: NDArray[np.int64]  # (N, S) the vehicle in each slot
+    rewards: NDArray[np.float64]  # (N,)
+    terms: NDArray[np.float64]  # (N, 4) REWARD_TERMS
+    terminated: NDArray[np.bool_]  # (N,)
+    truncated: NDArray[np.bool_]  # (N,)
+
+
+class Highway(BatchEnv):
+    """N highways at once; see `HighwayEnv` for the world and `BatchEnv` for the batch."""
+
+    Params = HighwayParams
+    action_names = ("LANE_LEFT", "IDLE", "LANE_RIGHT", "FASTER", "SLOWER")
+    params: HighwayParams
+
+    def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+        self.metadata["render_fps"] = self.params.policy_frequency
+        return kinematics_space(self.params.observation_vehicles_count), spaces.Discrete(5)
+
+    def _allocate(self) -> dict[str, NDArray[Any]]:
+        p, rows = self.params, self.num_envs
+        frames = p.simulation_frequency // p.policy_frequency
+        self._rules = Rules(
+            lanes=p.lanes_count,
+            frames=frames,
+            dt=1 / p.simulation_frequency,
+            step_time=1 / p.policy_frequency,
+            duration=p.duration,
+            initial_lane=-1 if p.initial_lane_id is None else p.initial_lane_id,
+            ego_spacing=p.ego_spacing,
+            traffic_spacing=1 / p.vehicles_density,
+            traffic_collisions=p.traffic_collisions,
+            see_behind=p.observation_see_behind,
+            offroad_terminal=p.offroad_terminal,
+            normalize=p.normalize_reward,
+            weights=(p.collision_reward, p.right_lane_reward, p.high_speed_reward),
+            speed_range=(p.reward_speed_range[0], p.reward_speed_range[1]),
+        )
+        self._speeds = np.array(p.action_target_speeds)
+        self._traffic, self._ranks = allocate(rows, p.vehicles_count + 1)
+        self._time = np.zeros(rows)
+        self._outcome = Outcome(
+            self._observations,
+            np.full(self._observations.shape[:2], -1, np.int64),
+            self._rewards,
+            np.zeros((rows, len(REWARD_TERMS))),
+            self._terminated,
+            self._truncated,
+        )
+        self._trace_slot = np.full(rows, -1, np.int64)
+        self._trace_slot[self.trace_rows] = np.arange(self.trace_rows.size)
+        self._trace = np.zeros((self.trace_rows.size, frames, p.vehicles_count + 1, len(TRACED)))
+        self._trace_observed = np.full((self.trace_rows.size, p.observation_vehicles_count), -1, np.int64)
+        self._trace_time = np.zeros(self.trace_rows.size)
+        return {"traffic": self._traffic, "time": self._time}
+
+    def _spawn(self, rows: Rows) -> None:
+        launch(
+            spawn_rows, rows.size, rows, self._seed, self._episode, self._traffic, self._ranks, self._time, self._rules,
+            self._speeds, self._outcome,
+        )  # fmt: skip
+
+    def _advance(self, actions: NDArray[Any]) -> None:
+        if self.trace_rows.size:
+            self._trace_observed[:] = self._outcome.observed[self.trace_rows]
+            self._trace_time[:] = self._time[self.trace_rows]
+        launch(
+            step_rows, self.num_envs, self._active, actions, self._traffic, self._ranks, self._time, self._rules, self._speeds,
+            self._outcome, self._trace_slot, self._trace,
+        )  # fmt: skip
+
+    def _restored(self) -> None:
+        launch(restore_rows, self.num_envs, self._traffic, self._ranks, self._rules, self._outcome)
+
+    def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
+        for feature in (LANE, TARGET_LANE):
+            lanes = state["traffic"][:, feature]
+            if not np.isin(lanes, np.arange(self.params.lanes_count)).all():
+                raise ValueError(f"state['traffic']: {FEATURES[feature]} must be in [0, {self.params.lanes_count - 1}]")
+
+    def _info(self) -> Infos:
+        terms = self._outcome.terms
+        return {
+            "speed": self._traffic[:, SPEED, 0],
+            "crashed": self._traffic[:, CRASHED, 0] != 0,
+            "rewards": {name: terms[:, k] for k, name in enumerate(REWARD_TERMS)},
+        }
+
+    def describe(self, rows: Sequence[int]) -> list[Scene]:
+        states = (
+            self._traffic[r][list(TRACED)].T for r in self._check_rows(rows)
+        )
+        return [
+            self._scene(state, self._time[r], self._outcome.observed[r]) for r, state in zip(rows, states, strict=True)
+        ]
+
+    def trace(self, row: int) -> list[Scene]:
+        slot = self._trace_slot[self._check_rows([row])[0]]
+        if slot < 0:
+            raise ValueError(f"row {row} is not traced: trace_rows={self.trace_rows.tolist()}")
+        times = self._trace_time[slot] + self._rules.dt * np.arange(1, self._rules.frames + 1)
+        observed = self._trace_observed[slot]
+        return [self._scene(state, time, observed) for state, time in zip(self._trace[slot], times, strict=True)]
+
+    def _scene(self, state: NDArray[np.float64], time: float, observed: NDArray[np.int64]) -> Scene:
+        x, y, heading, speed, lane, target_lane, crashed = state.T.copy()
+        return Scene(
+            time_s=float(time),
+            position=np.stack([x, y], axis=-1),
+            heading=heading,
+            speed=speed,
+            size=np.tile([LENGTH, WIDTH], (x.size, 1)),
+            lane=lane.astype(np.int64),
+            target_lane=target_lane.astype(np.int64),
+            crashed=crashed.astype(np.bool_),
+            ego=0,
+            observed=observed.copy(),
+            lanes=_road(self.params.lanes_count),
+        )
+
+    def draw(self, scene: Scene) -> NDArray[np.uint8]:
+        from foveal.envs.driving import topdown
+
+        p = self.params
+        return topdown.draw(scene, width=p.screen_width, height=p.screen_height, scaling=p.scaling)
+
+
+class HighwayEnv(SingleEnv):
+    """Drive on a straight highway among other cars.
+
+    ## Description
+    The ego follows lanes and target speeds; the action changes them. Other cars follow the Intelligent Driver Model
+    along the lane and MOBIL across lanes. Behaviour is that of highway-env 1.12's ``highway-v0``, step by step and to
+    1e-6 (see ``docs/parity.json``); ``foveal/HighwayFast-v0`` is its ``highway-fast-v0``.
+
+    ## Action space
+    ``Discrete(5)``: 0 ``LANE_LEFT``, 1 ``IDLE``, 2 ``LANE_RIGHT``, 3 ``FASTER``, 4 ``SLOWER``. An action holds for
+    ``1 / policy_frequency`` seconds. Lane changes off the road and speeds beyond the ends of `action_target_speeds`
+    have no effect.
+
+    ## Observation space
+    ``Box`` (observation_vehicles_count, 5) float32. Row 0 is the ego (absolute), the others are the nearest vehicles
+    along the road, nearest first (relative to the ego); absent ones are zero.
+
+    | column | feature | min | max | unit of 1.0 |
+    |---|---|---|---|---|
+    | 0 | presence | 0 | 1 | present |
+    | 1 | x, along the road | -1 | 1 | 200 m |
+    | 2 | y, to the right | -1 | 1 | road width |
+    | 3 | vx | -1 | 1 | 80 m/s |
+    | 4 | vy | -1 | 1 | 80 m/s |
+
+    ## Rewards
+    ``collision_reward`` x crashed + ``right_lane_reward`` x lane / (lanes - 1) + ``high_speed_reward`` x forward speed
+    within `reward_speed_range`, mapped to [0, 1] where `normalize_reward`, and 0 off the road. The unweighted terms
+    are ``info["rewards"]``.
+
+    ## Starting state
+    The ego at 25 m/s on a random lane; the others ahead of it, spaced by speed and `vehicles_density`, at 21-24 m/s.
+
+    ## Episode end
+    Terminated by a crash of the ego, or off the road where `offroad_terminal`; truncated after `duration` seconds.
+
+    ## Arguments
+    The fields of `HighwayParams`; ``gymnasium.make_vec`` gives the batch, `Highway`.
+
+    ## Version history
+    * v0: highway-env 1.12's rules.
+    """
+
+    world = Highway
+
+
+def _road(lanes: int) -> tuple[Lane, ...]:
+    ends = np.array([[0.0, 0.0], [ROAD_LENGTH, 0.0]])
+    return tuple(
+        Lane(
+            centre=ends + [0.0, LANE_WIDTH * lane],
+            width_m=LANE_WIDTH,
+            lines=("continuous" if lane == 0 else "striped", "continuous" if lane == lanes - 1 else "none"),
+        )
+        for lane in range(lanes)
+    )
+
+
+@kernel
+def spawn_rows(start, stop, rows, seeds, episodes, traffic, ranks, time, rules, speeds, outcome):
+    """Row kernel: place the ego, then each other vehicle ahead of all before it, and observe."""
+    for k in range(start, stop):
+        r = rows[k]
+        t = traffic[r]
+        time[r] = 0.0
+        crowd = np.exp(-5 / 40 * rules.lanes)
+        for i in range(t.shape[1]):
+            draws = 4 * i
+            lane = int(uniform(seeds[r], episodes[r], draws) * rules.lanes)
+            if i == 0:
+                lane = lane if rules.initial_lane < 0 else rules.initial_lane
+                speed, spacing = 25.0, rules.ego_spacing
+            else:
+                speed = SPEED_LIMIT * (0.7 + 0.1 * uniform(seeds[r], episodes[r], draws + 1))
+                spacing = rules.traffic_spacing
+            offset = spacing * (12 + speed) * crowd
+            x = 3 * offset if i == 0 else t[X, i - 1]
+            x += offset * (0.9 + 0.2 * uniform(seeds[r], episodes[r], draws + 2))
+            place(t, i, x, lane, speed)
+            t[CHECKS_COLLISIONS, i] = 1.0 if i == 0 or rules.traffic_collisions else 0.0
+            t[EXPONENT, i] = 3.5 + uniform(seeds[r], episodes[r], draws + 3)
+        t[TARGET_SPEED, 0] = speeds[speed_to_index(t[SPEED, 0], speeds)]
+        sort_by_x(t, ranks[r], rules.lanes)
+        reward(t, r, rules, outcome)
+        observe_kinematics(t, rules.lanes, rules.see_behind, outcome.observations[r], outcome.observed[r])
+
+
+@kernel
+def place(t, i, x, lane, speed):
+    """Put vehicle `i` on the middle of a lane, driving along it, with a fresh mind."""
+    t[X, i], t[Y, i], t[HEADING, i], t[SPEED, i] = x, LANE_WIDTH * lane, 0.0, speed
+    t[LANE, i] = t[TARGET_LANE, i] = lane
+    t[TARGET_SPEED, i] = speed
+    t[TIMER, i] = ((t[X, i] + t[Y, i]) * np.pi) % 1.0
+    t[CRASHED, i] = t[PUSHED, i] = 0.0
+    t[PUSH_X, i] = t[PUSH_Y, i] = 0.0
+    point(t, i)
+
+
+@kernel
+def step_rows(start, stop, active, actions, traffic, ranks, time, rules, speeds, outcome, trace_slot, trace):
+    """Row kernel: act, simulate the substeps, reward and observe."""
+    for r in range(start, stop):
+        if not active[r]:
+            continue
+        t = traffic[r]
+        time[r] += rules.step_time
+        act(t, actions[r], rules.lanes, speeds)
+        for frame in range(rules.frames):
+            decide(t, ranks[r], rules.lanes, SPEED_LIMIT)
+            advance(t, rules.dt, rules.lanes)
+            sort_by_x(t, ranks[r], rules.lanes)
+            collide(t, ranks[r], rules.dt)
+            if trace_slot[r] >= 0:
+                keep(t, trace[trace_slot[r], frame])
+        reward(t, r, rules, outcome)
+        off_road = not on_lane(t[X, 0], t[Y, 0], t[LANE, 0])
+        outcome.terminated[r] = t[CRASHED, 0] != 0 or (rules.offroad_terminal and off_road)
+        outcome.truncated[r] = time[r] >= rules.duration
+        observe_kinematics(t, rules.lanes, rules.see_behind, outcome.observations[r], outcome.observed[r])
+
+
+@kernel
+def restore_rows(start, stop, traffic, ranks, rules, outcome):
+    """Row kernel: recompute what follows from the state."""
+    for r in range(start, stop):
+        t = traffic[r]
+        for i in range(t.shape[1]):
+            point(t, i)
+        sort_by_x(t, ranks[r], rules.lanes)
+        reward(t, r, rules, outcome)
+        observe_kinematics(t, rules.lanes, rules.see_behind, outcome.observations[r], outcome.observed[r])
+
+
+@kernel
+def act(t, action, lanes, speeds):
+    """Apply a meta-action to the ego's target lane or target speed."""
+    if action == FASTER or action == SLOWER:
+        index = speed_to_index(t[SPEED, 0], speeds) + (1 if action == FASTER else -1)
+        t[TARGET_SPEED, 0] = speeds[min(max(index, 0), speeds.size - 1)]
+    elif action != IDLE:
+        lane = t[TARGET_LANE, 0] + (1 if action == LANE_RIGHT else -1)
+        lane = min(max(lane, 0), lanes - 1)
+        if reachable(t[X, 0], t[Y, 0], lane):
+            t[TARGET_LANE, 0] = lane
+
+
+@kernel
+def reward(t, r, rules, outcome):
+    """Write the reward of row `r` and its terms."""
+    low, high = rules.speed_range
+    pace = (t[SPEED, 0] * t[COS, 0] - low) / (high - low)
+    terms = outcome.terms[r]
+    terms[0] = t[CRASHED, 0]
+    terms[1] = t[TARGET_LANE, 0] / max(rules.lanes - 1, 1)
+    terms[2] = min(max(pace, 0.0), 1.0)
+    terms[3] = 1.0 if on_lane(t[X, 0], t[Y, 0], t[LANE, 0]) else 0.0
+    collision, right, fast = rules.weights
+    total = collision * terms[0] + right * terms[1] + fast * terms[2]
+    if rules.normalize:
+        total = (total - collision) / (fast + right - collision)
+    outcome.rewards[r] = total * terms[3]
+
+
+@kernel
+def keep(t, frame):
+    """Write the TRACED features of every vehicle into one substep's record (V, 7)."""
+    for i in range(t.shape[1]):
+        for k, feature in enumerate(TRACED):
+            frame[i, k] = t[feature, i]

@@ -1,0 +1,56 @@
+"""The table of worlds: which class answers to which id, and with which defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+
+
+@dataclass(frozen=True)
+class World:
+    """One registered id.
+
+    Attributes:
+        single: Import path of the `SingleEnv`.
+        batch: Import path of the `BatchEnv`.
+        summary: One line for ``foveal list``.
+        defaults: Parameters in which this id differs from its class.
+    """
+
+    single: str
+    batch: str
+    summary: str
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+_HIGHWAY = ("foveal.envs.driving.highway:HighwayEnv", "foveal.envs.driving.highway:Highway")
+
+WORLDS: dict[str, World] = {
+    "foveal/Highway-v0": World(*_HIGHWAY, "four lanes, fifty cars at 15 Hz: highway-env's highway-v0"),
+    "foveal/HighwayFast-v0": World(
+        *_HIGHWAY,
+        "three lanes, twenty cars at 5 Hz: highway-env's highway-fast-v0",
+        {
+            "simulation_frequency": 5,
+            "lanes_count": 3,
+            "vehicles_count": 20,
+            "duration": 30.0,
+            "ego_spacing": 1.5,
+            "traffic_collisions": False,
+        },
+    ),
+}
+
+
+def register_all() -> None:
+    """Register every world with Gymnasium; calling it again changes nothing."""
+    for env_id, world in WORLDS.items():
+        if env_id not in gymnasium.registry:
+            gymnasium.register(
+                env_id,
+                entry_point=world.single,
+                vector_entry_point=world.batch,
+                kwargs=dict(world.defaults),
+            )

@@ -1,0 +1,58 @@
+"""Plain descriptions of one row of a world, for whoever draws it or talks about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A lane's centre line and markings.
+
+    Attributes:
+        centre: (P, 2) float64, metres, world frame: points along the centre line in the driving direction.
+        width_m: Width in metres.
+        lines: The markings on the left and on the right side (seen along the driving direction, y pointing right):
+            ``"none"``, ``"striped"`` or ``"continuous"``.
+    """
+
+    centre: NDArray[np.float64]
+    width_m: float
+    lines: tuple[str, str] = ("striped", "striped")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One row of a driving world at one moment.
+
+    World frame of the driving suite: metres, x along the road, y to the driver's right (highway-env's convention);
+    headings in radians from +x towards +y. Vehicle order is the world's own; vehicle ``ego`` is the controlled one.
+
+    Attributes:
+        time_s: Time since the episode began, seconds.
+        position: (V, 2) float64, vehicle centres, metres.
+        heading: (V,) float64, radians.
+        speed: (V,) float64, metres per second.
+        size: (V, 2) float64, length and width, metres.
+        lane: (V,) int64, index into `lanes` of the closest lane.
+        target_lane: (V,) int64, the lane each vehicle steers for.
+        crashed: (V,) bool.
+        ego: Index of the controlled vehicle.
+        observed: (S,) int64, the vehicle in each slot of the observation (slot 0 is the ego), -1 for an empty slot.
+        lanes: The road.
+    """
+
+    time_s: float
+    position: NDArray[np.float64]
+    heading: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    size: NDArray[np.float64]
+    lane: NDArray[np.int64]
+    target_lane: NDArray[np.int64]
+    crashed: NDArray[np.bool_]
+    ego: int
+    observed: NDArray[np.int64]
+    lanes: tuple[Lane, ...]

@@ -1,0 +1,159 @@
+"""Compiled kernels: the one Numba decorator, its on-disk cache, and row-parallel launches.
+
+A *row kernel* has the signature ``(start, stop, *arrays)`` and touches only the rows in ``[start, stop)``.
+`launch` runs it in one call, or split over threads: the same machine code either way, so a row's result cannot
+depend on the thread count. Numba's own parallel back ends are not used: a child forked after an OpenMP launch
+dies, and two Python threads inside a ``workqueue`` launch abort the process. Kernels release the GIL instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+
+_KERNEL_PACKAGES = ("foveal", "foveal.envs", "foveal.optics")
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def kernel(function: _F) -> _F:
+    """Compile `function` to machine code on its first call; IEEE arithmetic (never fastmath), GIL released.
+
+    The result is cached on disk and callable from other kernels and from Python.
+    """
+    options = {"nogil": True, "error_model": "numpy", "fastmath": False}
+    folder = cache_folder()
+    if folder is None:
+        return numba.njit(function, **options)
+    ours = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder)  # read once, while decorating
+    try:
+        return numba.njit(function, cache=True, **options)
+    finally:
+        numba.config.CACHE_DIR = ours
+
+
+@cache
+def cache_folder() -> Path | None:
+    """The folder of compiled kernels, or None (with one warning) where nothing can be written.
+
+    Its name holds a hash of every kernel source, of Numba's version and of the processor: Numba's own check sees
+    only the file of the outermost function and would run stale code after a change in a callee's module.
+    ``FOVEAL_CACHE_DIR`` moves it; the default is ``$XDG_CACHE_HOME/foveal`` or ``~/.cache/foveal``.
+    """
+    name = f"kernels-{source_hash()[:16]}"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    preferred = os.environ.get("FOVEAL_CACHE_DIR") or os.path.join(home, "foveal")
+    private = os.path.join(tempfile.gettempdir(), f"foveal-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
+    for base in (preferred, private):
+        folder = Path(base) / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with tempfile.TemporaryFile(dir=folder):
+                if _owned_by_us(folder):
+                    return folder
+        except OSError:
+            continue
+    warnings.warn(
+        f"foveal: neither {preferred} nor {private} can be written; kernels are compiled anew in every process "
+        "(set FOVEAL_CACHE_DIR to a writable folder)",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+def _owned_by_us(folder: Path) -> bool:
+    """Whether nobody else can have put code into the folder (the temporary directory is shared)."""
+    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+
+
+def source_hash() -> str:
+    """Hash of all files that hold kernels, Numba's and NumPy's versions, and the processor's features."""
+    digest = hashlib.sha256()
+    target = numba.core.codegen.get_host_cpu_features() if hasattr(numba.core, "codegen") else ""
+    for text in (numba.__version__, np.__version__, platform.python_version(), platform.machine(), str(target)):
+        digest.update(text.encode())
+    for path in _kernel_sources():
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _kernel_sources() -> list[Path]:
+    folders = set()
+    for package in _KERNEL_PACKAGES:
+        spec = find_spec(package)
+        folders.update(Path(folder) for folder in (spec and spec.submodule_search_locations) or ())
+    files = {file.resolve() for folder in folders for file in folder.rglob("*.py")}
+    return sorted(file for file in files if b"@kernel" in file.read_bytes())
+
+
+# --- Row-parallel launches ---------------------------------------------------------------------------------------
+
+_pool: ThreadPoolExecutor | None = None
+_pool_lock = threading.Lock()
+
+
+def thread_count() -> int:
+    """Threads a launch may use: ``FOVEAL_THREADS``, or the processors this process may run on."""
+    configured = os.environ.get("FOVEAL_THREADS", "")
+    if configured:
+        if not configured.isdecimal() or int(configured) < 1:
+            raise ValueError(f"FOVEAL_THREADS={configured!r}: must be a whole number of at least 1")
+        return int(configured)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def launch(row_kernel: Callable[..., None], rows: int, *args: Any, grain: int = 8) -> None:
+    """Run ``row_kernel(start, stop, *args)`` over ``rows`` rows, split over threads where that pays.
+
+    Args:
+        row_kernel: A compiled row kernel that touches only its own rows.
+        rows: How many rows there are.
+        *args: Passed on as they are.
+        grain: The fewest rows worth a thread of their own; below two such pieces the launch is serial.
+    """
+    threads = min(thread_count(), rows // grain)
+    if threads <= 1:
+        row_kernel(0, rows, *args)
+        return
+    bounds = [rows * piece // threads for piece in range(threads + 1)]
+    futures: list[Future[None]] = [
+        _workers().submit(row_kernel, bounds[piece], bounds[piece + 1], *args) for piece in range(1, threads)
+    ]
+    row_kernel(0, bounds[1], *args)
+    for future in futures:
+        future.result()
+
+
+def _workers() -> ThreadPoolExecutor:
+    global _pool
+    with _pool_lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(thread_count(), thread_name_prefix="foveal-kernel")
+        return _pool
+
+
+def _forget_workers() -> None:
+    """A forked child has none of its parent's threads: let it make its own."""
+    global _pool, _pool_lock
+    _pool, _pool_lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_workers)
