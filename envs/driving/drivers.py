@@ -13,19 +13,20 @@ import math
 from foveal.envs.driving.motion import GAIN_SPEED, steer
 from foveal.envs.driving.traffic import (
     ACCELERATION,
+    CLOSING,
     COMFORT_ACCELERATION,
     COMFORT_DECELERATION,
-    COS,
     CRASHED,
     DECISION_DELAY,
     EXPONENT,
+    GAP,
     JAM_DISTANCE,
     LANE,
+    LEADER,
     MAX_ACCELERATION,
     MAX_IMPOSED_BRAKING,
     MIN_GAIN,
     POLITENESS,
-    SIN,
     SPEED,
     TARGET_LANE,
     TARGET_SPEED,
@@ -33,34 +34,57 @@ from foveal.envs.driving.traffic import (
     TIMER,
     X,
     Y,
+    closing_speed,
+    find_leaders,
     follower,
     leader,
     not_zero,
     reachable,
 )
-from foveal.kernels import kernel
+from foveal.kernels import inlined, kernel
+
+_LOW_RATIO, _HIGH_RATIO = 0.7, 1.4  # of speed to desired speed, within which `_power_near_one` holds
 
 
 @kernel
-def decide(t, ranks, lanes, speed_limit):
+def decide(t, ranks, nearest, lanes, speed_limit):
     """Let every vehicle of one row choose its lane, its slip and its acceleration for this substep."""
+    find_leaders(t, ranks, nearest)
     for i in range(1, t.shape[1]):
-        if t[CRASHED, i] == 0:
+        due = t[LANE, i] != t[TARGET_LANE, i] or t[DECISION_DELAY, i] < t[TIMER, i]
+        if due and t[CRASHED, i] == 0:
             choose_lane(t, ranks, i, lanes, speed_limit)
-    t[ACCELERATION, 0] = GAIN_SPEED * (t[TARGET_SPEED, 0] - t[SPEED, 0])
-    steer(t, 0)
-    for i in range(1, t.shape[1]):
+    for i in range(t.shape[1]):
         if t[CRASHED, i] == 0:
             steer(t, i)
+    follow(t, speed_limit)
+    for i in range(1, t.shape[1]):
+        speed, desired = t[SPEED, i], min(max(t[TARGET_SPEED, i], 0.0), speed_limit)
+        unusual = speed < _LOW_RATIO * desired or speed > _HIGH_RATIO * desired
+        if unusual or t[LANE, i] != t[TARGET_LANE, i]:
             accelerate(t, ranks, i, speed_limit)
+    t[ACCELERATION, 0] = GAIN_SPEED * (t[TARGET_SPEED, 0] - t[SPEED, 0])
+
+
+@kernel
+def follow(t, speed_limit):
+    """Set every vehicle's IDM acceleration behind its leader, in vector code; near its desired speed only."""
+    for i in range(t.shape[1]):
+        speed, comfort = t[SPEED, i], t[COMFORT_ACCELERATION, i]
+        free = _power_near_one(speed / not_zero(min(max(t[TARGET_SPEED, i], 0.0), speed_limit)), t[EXPONENT, i])
+        wanted = gap_wanted(t, i, speed, t[CLOSING, i])
+        crowding = wanted / not_zero(t[GAP, i])
+        acceleration = comfort * (1 - free) - comfort * (crowding * crowding)
+        limit = t[MAX_ACCELERATION, i]
+        t[ACCELERATION, i] = min(max(acceleration, -limit), limit)
 
 
 @kernel
 def accelerate(t, ranks, i, speed_limit):
-    """Set the IDM acceleration of vehicle `i`; during a lane change the smaller of both lanes'."""
-    lane, target = t[LANE, i], t[TARGET_LANE, i]
-    acceleration = idm(t, i, i, leader(t, ranks, i, lane), speed_limit)
-    if lane != target:
+    """Set the IDM acceleration of vehicle `i` at any speed; during a lane change the smaller of both lanes'."""
+    acceleration = idm(t, i, i, ranks[LEADER, i], speed_limit)
+    target = t[TARGET_LANE, i]
+    if t[LANE, i] != target:
         acceleration = min(acceleration, idm(t, i, i, leader(t, ranks, i, target), speed_limit))
     limit = t[MAX_ACCELERATION, i]
     t[ACCELERATION, i] = min(max(acceleration, -limit), limit)
@@ -74,36 +98,58 @@ def idm(t, judge, i, front, speed_limit):
     """
     if i < 0:
         return 0.0
-    desired = min(max(t[TARGET_SPEED, i], 0.0), speed_limit)
-    ratio = max(t[SPEED, i], 0.0) / abs(not_zero(desired))
-    comfort = t[COMFORT_ACCELERATION, judge]
-    acceleration = comfort * (1 - math.pow(ratio, t[EXPONENT, judge]))
+    return free_acceleration(t, judge, i, speed_limit) - interaction(t, judge, i, front)
+
+
+@inlined
+def free_acceleration(t, judge, i, speed_limit):
+    """IDM's acceleration, m/s^2, of vehicle `i` on a free road, with the coefficients of vehicle `judge`."""
+    ratio = max(t[SPEED, i], 0.0) / not_zero(min(max(t[TARGET_SPEED, i], 0.0), speed_limit))
+    return t[COMFORT_ACCELERATION, judge] * (1 - math.pow(ratio, t[EXPONENT, judge]))
+
+
+@inlined
+def interaction(t, judge, i, front):
+    """IDM's braking, m/s^2, of vehicle `i` for `front` (-1: none), with the coefficients of vehicle `judge`."""
+    braking = 0.0
     if front >= 0:
-        crowding = desired_gap(t, judge, i, front) / not_zero(t[X, front] - t[X, i])
-        acceleration -= comfort * (crowding * crowding)
-    return acceleration
+        crowding = gap_wanted(t, judge, t[SPEED, i], closing_speed(t, i, front)) / not_zero(t[X, front] - t[X, i])
+        braking = t[COMFORT_ACCELERATION, judge] * (crowding * crowding)
+    return braking
 
 
-@kernel
-def desired_gap(t, judge, i, front):
-    """IDM's desired gap, metres, of vehicle `i` behind `front`, with the coefficients of `judge`."""
-    speed = t[SPEED, i]
-    closing_x = speed * t[COS, i] - t[SPEED, front] * t[COS, front]
-    closing_y = speed * t[SIN, i] - t[SPEED, front] * t[SIN, front]
-    closing = closing_x * t[COS, i] + closing_y * t[SIN, i]
+@inlined
+def gap_wanted(t, judge, speed, closing):
+    """IDM's desired gap, metres, at a speed and a closing speed (m/s), with the coefficients of vehicle `judge`."""
     braking = math.sqrt(t[COMFORT_ACCELERATION, judge] * t[COMFORT_DECELERATION, judge])
     return t[JAM_DISTANCE, judge] + speed * t[TIME_GAP, judge] + speed * closing / (2 * braking)
 
 
 @kernel
+def _power_near_one(base, exponent):
+    """``base ** exponent`` for a base near 1 and an exponent up to 8, by series: the C library's has no vector form.
+
+    log(b) = 2 artanh((b - 1) / (b + 1)), then exp as the fourth power of its Taylor series; to 1e-15 relative.
+    """
+    z = (base - 1) / (base + 1)
+    s = z * z
+    log = 2 * z * (1 + s * (1/3 + s * (1/5 + s * (1/7 + s * (1/9 + s * (1/11 + s * (1/13 + s * (1/15 + s * (1/17
+        + s * (1/19))))))))))  # fmt: skip
+    y = log * exponent * 0.25
+    e = 1 + y * (1 + y * (1/2 + y * (1/6 + y * (1/24 + y * (1/120 + y * (1/720 + y * (1/5040 + y * (1/40320
+        + y * (1/362880 + y * (1/3628800 + y * (1/39916800 + y * (1/479001600 + y * (1/6227020800
+        + y * (1/87178291200))))))))))))))  # fmt: skip
+    square = e * e
+    return square * square
+
+
+@kernel
 def choose_lane(t, ranks, i, lanes, speed_limit):
-    """Abort a lane change that another vehicle contests, or start one where the timer and MOBIL allow it."""
+    """Abort a lane change that another vehicle contests, or start one that MOBIL advises."""
     lane = t[LANE, i]
     if lane != t[TARGET_LANE, i]:
         if contested(t, i):
             t[TARGET_LANE, i] = lane
-        return
-    if not t[DECISION_DELAY, i] < t[TIMER, i]:
         return
     t[TIMER, i] = 0.0
     if abs(t[SPEED, i]) < 1:
@@ -120,7 +166,7 @@ def contested(t, i):
     for other in range(t.shape[1]):
         if other != i and t[TARGET_LANE, other] == target and t[LANE, other] != target:
             distance = t[X, other] - t[X, i]
-            if 0 < distance < desired_gap(t, i, i, other):
+            if 0 < distance < gap_wanted(t, i, t[SPEED, i], closing_speed(t, i, other)):
                 return True
     return False
 
@@ -128,14 +174,18 @@ def contested(t, i):
 @kernel
 def mobil(t, ranks, i, lane, speed_limit):
     """Whether MOBIL advises vehicle `i` to change to `lane`."""
-    new_front, new_rear = leader(t, ranks, i, lane), follower(t, ranks, i, lane)
+    front, new_front = ranks[LEADER, i], leader(t, ranks, i, lane)
+    braking, new_braking = interaction(t, i, i, front), interaction(t, i, i, new_front)
+    polite = t[POLITENESS, i] != 0.0
+    if not polite and new_braking >= braking and t[MIN_GAIN, i] > 0:
+        return False  # no gain: the usual case, settled without the power function
+    free = free_acceleration(t, i, i, speed_limit)
+    gain = (free - new_braking) - (free - braking)
+    new_rear = follower(t, ranks, i, lane)
     new_rear_after = idm(t, i, new_rear, i, speed_limit)
-    if new_rear_after < -t[MAX_IMPOSED_BRAKING, i]:
-        return False
-    front, rear = leader(t, ranks, i, t[LANE, i]), follower(t, ranks, i, t[LANE, i])
-    gain = idm(t, i, i, new_front, speed_limit) - idm(t, i, i, front, speed_limit)
-    if t[POLITENESS, i] != 0.0:
+    if polite:
+        rear = follower(t, ranks, i, t[LANE, i])
         others = new_rear_after - idm(t, i, new_rear, new_front, speed_limit)
         others += idm(t, i, rear, front, speed_limit) - idm(t, i, rear, i, speed_limit)
         gain += t[POLITENESS, i] * others
-    return not gain < t[MIN_GAIN, i]
+    return gain >= t[MIN_GAIN, i] and new_rear_after >= -t[MAX_IMPOSED_BRAKING, i]

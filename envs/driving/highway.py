@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from foveal.envs.batch import BatchEnv, Infos, Rows, SingleEnv
 from foveal.envs.driving.collisions import collide
 from foveal.envs.driving.drivers import decide
-from foveal.envs.driving.motion import advance, point, speed_to_index
+from foveal.envs.driving.motion import advance, settle, speed_to_index
 from foveal.envs.driving.observations import kinematics_space, observe_kinematics
 from foveal.envs.driving.traffic import (
     CHECKS_COLLISIONS,
     COS,
     CRASHED,
     EXPONENT,
+    FEATURES,
     HEADING,
     LANE,
     LANE_WIDTH,
     LENGTH,
+    MAX_LANES,
     PUSH_X,
     PUSH_Y,
     PUSHED,
@@ -37,8 +39,8 @@ from foveal.envs.driving.traffic import (
     Y,
     allocate,
     on_lane,
+    rank,
     reachable,
-    sort_by_x,
 )
 from foveal.envs.params import Params, param
 from foveal.envs.rng import uniform
@@ -55,9 +57,9 @@ TRACED = (X, Y, HEADING, SPEED, LANE, TARGET_LANE, CRASHED)
 class HighwayParams(Params):
     """Parameters of the highway, named as in highway-env 1.12 where it has them (nested keys get a prefix)."""
 
-    lanes_count: int = param(4, "lanes [1]", low=1, high=32)
+    lanes_count: int = param(4, "lanes [1]", low=1, high=MAX_LANES)
     vehicles_count: int = param(50, "other vehicles [1]", low=0, high=1000)
-    initial_lane_id: int | None = param(None, "lane the ego starts in, random if None [1]", low=0, high=31)
+    initial_lane_id: int | None = param(None, "lane the ego starts in, random if None [1]", low=0, high=MAX_LANES - 1)
     duration: float = param(40.0, "time limit [s]", low=0.01, high=1e5)
     ego_spacing: float = param(2.0, "room before the ego at the start, relative to the usual [1]", low=0.1, high=100)
     vehicles_density: float = param(1.0, "traffic density [1]", low=0.05, high=5)
@@ -325,8 +327,9 @@ def spawn_rows(start, stop, rows, seeds, episodes, traffic, ranks, time, rules, 
             place(t, i, x, lane, speed)
             t[CHECKS_COLLISIONS, i] = 1.0 if i == 0 or rules.traffic_collisions else 0.0
             t[EXPONENT, i] = 3.5 + uniform(seeds[r], episodes[r], draws + 3)
+        settle(t, rules.lanes)
         t[TARGET_SPEED, 0] = speeds[speed_to_index(t[SPEED, 0], speeds)]
-        sort_by_x(t, ranks[r], rules.lanes)
+        rank(t, ranks[r], rules.lanes)
         reward(t, r, rules, outcome)
         observe_kinematics(t, rules.lanes, rules.see_behind, outcome.observations[r], outcome.observed[r])
 
@@ -340,12 +343,12 @@ def place(t, i, x, lane, speed):
     t[TIMER, i] = ((t[X, i] + t[Y, i]) * np.pi) % 1.0
     t[CRASHED, i] = t[PUSHED, i] = 0.0
     t[PUSH_X, i] = t[PUSH_Y, i] = 0.0
-    point(t, i)
 
 
 @kernel
 def step_rows(start, stop, active, actions, traffic, ranks, time, rules, speeds, outcome, trace_slot, trace):
     """Row kernel: act, simulate the substeps, reward and observe."""
+    nearest = np.empty(MAX_LANES, np.int64)
     for r in range(start, stop):
         if not active[r]:
             continue
@@ -353,9 +356,9 @@ def step_rows(start, stop, active, actions, traffic, ranks, time, rules, speeds,
         time[r] += rules.step_time
         act(t, actions[r], rules.lanes, speeds)
         for frame in range(rules.frames):
-            decide(t, ranks[r], rules.lanes, SPEED_LIMIT)
+            decide(t, ranks[r], nearest, rules.lanes, SPEED_LIMIT)
             advance(t, rules.dt, rules.lanes)
-            sort_by_x(t, ranks[r], rules.lanes)
+            rank(t, ranks[r], rules.lanes)
             collide(t, ranks[r], rules.dt)
             if trace_slot[r] >= 0:
                 keep(t, trace[trace_slot[r], frame])
@@ -371,9 +374,8 @@ def restore_rows(start, stop, traffic, ranks, rules, outcome):
     """Row kernel: recompute what follows from the state."""
     for r in range(start, stop):
         t = traffic[r]
-        for i in range(t.shape[1]):
-            point(t, i)
-        sort_by_x(t, ranks[r], rules.lanes)
+        settle(t, rules.lanes)
+        rank(t, ranks[r], rules.lanes)
         reward(t, r, rules, outcome)
         observe_kinematics(t, rules.lanes, rules.see_behind, outcome.observations[r], outcome.observed[r])
 

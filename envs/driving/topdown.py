@@ -20,8 +20,8 @@ Frame = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Colour = tuple[int, int, int]
 
-GRASS: Colour = (29, 37, 35)
-VERGE: Colour = (36, 45, 42)
+GRASS: Colour = (25, 36, 33)
+GRASS_BAND: Colour = (29, 42, 38)
 SHOULDER: Colour = (58, 63, 71)
 ASPHALT: Colour = (47, 51, 59)
 MARKING: Colour = (226, 230, 235)
@@ -39,9 +39,10 @@ MARKING_WIDTH = 0.2  # m
 DASH = 3.0  # m
 DASH_PERIOD = 9.0  # m; highway-env's 4.33 m would seem to roll backwards at 30 m/s and 15 frames/s
 SHOULDER_WIDTH = 1.3  # m
-VERGE_WIDTH = 3.0  # m
+BAND_PERIOD = 12.0  # m
 PIECE = 40.0  # m, the longest piece of a lane that is drawn or culled as a whole
 LINE_WIDTH = 1.6  # m, of an attention line of weight 1
+GLOW = 0.35  # m, spread of its glow
 FAINTEST = 0.02  # attention weight below which no line is drawn
 
 _SUPERSAMPLING = 2
@@ -78,14 +79,15 @@ class View:
 def view_of(scene: Scene, width: int, height: int, scaling: float, centering: tuple[float, float]) -> View:
     """The view of a camera that follows the ego, which stands at the fraction `centering` of the frame.
 
-    Along an axis in which the whole road fits into the frame the camera stands still, centred on the road: a lane
+    The camera moves in steps of half a pixel. Along an axis in which the whole road fits into the frame the camera stands still, centred on the road: a lane
     change is then a car that moves, not a road that does.
     """
     extent = np.array([width, height]) / scaling
     origin = scene.position[scene.ego] - np.asarray(centering) * extent
     if scene.lanes:
-        low, high = _road_of(scene, scaling).bounds
+        low, high = _road(_key(scene.lanes), scaling).bounds
         origin = np.where(high - low <= extent, (low + high - extent) / 2, origin)
+    origin = np.round(origin * scaling * _SUPERSAMPLING) / (scaling * _SUPERSAMPLING)
     return View((float(origin[0]), float(origin[1])), scaling, width, height)
 
 
@@ -131,41 +133,45 @@ class _Road(NamedTuple):
     bounds: Floats  # (2, 2) m, corners of the box around all lanes
 
 
-def _road_of(scene: Scene, scaling: float) -> _Road:
-    """The road of a scene, cached by content: a world may build its lanes anew for every scene."""
-    key = tuple((np.asarray(lane.centre, np.float64).tobytes(), lane.width_m, lane.lines) for lane in scene.lanes)
-    return _road(key, scaling)
+_LanesKey = tuple[tuple[bytes, float, tuple[str, str]], ...]
+
+
+def _key(lanes: tuple[Lane, ...]) -> _LanesKey:
+    """The content of the lanes, hashable: caches hold though a world may build its lanes anew for every scene."""
+    return tuple((np.asarray(lane.centre, np.float64).tobytes(), lane.width_m, lane.lines) for lane in lanes)
 
 
 @lru_cache(maxsize=8)
-def _road(lanes: tuple[tuple[bytes, float, tuple[str, str]], ...], scaling: float) -> _Road:
+def _road(lanes: _LanesKey, scaling: float) -> _Road:
     centres = [_split(np.frombuffer(lane[0]).reshape(-1, 2)) for lane in lanes]
     layers: list[tuple[Colour, Floats]] = []
-    for colour, margin in ((VERGE, VERGE_WIDTH), (SHOULDER, SHOULDER_WIDTH), (ASPHALT, 0.0)):
+    for colour, margin in ((SHOULDER, SHOULDER_WIDTH), (ASPHALT, 0.0)):
         for centre, (_, width_m, _) in zip(centres, lanes, strict=True):
             layers.append((colour, _ribbon(centre, -width_m / 2 - margin, width_m / 2 + margin)))
     edges = []
     for centre, (_, width_m, lines) in zip(centres, lanes, strict=True):
         for side, line in zip((-width_m / 2, width_m / 2), lines, strict=True):
-            edges.append(_offset(centre, side))
+            edges.append(centre + side * _normals(centre))
             if line != "none":
                 layers.append((MARKING, _marking(centre, side, line == "striped", scaling)))
     quads = np.concatenate([layer for _, layer in layers])
     colours = [colour for colour, layer in layers for _ in layer]
     low, high, corners = quads.min(1), quads.max(1), np.concatenate(edges)
-    return _Road(quads, colours, (low + high) / 2, (high - low) / 2, np.stack([corners.min(0), corners.max(0)]))
+    return _Road(
+        quads, colours, (low + high) / 2, (high - low) / 2, np.stack([corners.min(0), corners.max(0)])
+    )
 
 
 def _marking(centre: Floats, side: float, striped: bool, scaling: float) -> Floats:
     """Quadrilaterals (M, 4, 2) of the line `side` metres to the right of a centre line (P, 2)."""
     bleed = _BLEED / (_SUPERSAMPLING * scaling)
-    half = max(MARKING_WIDTH / 2, 0.55 / scaling) - bleed
+    half = max(MARKING_WIDTH / 2, 0.65 / scaling) - bleed
     if not striped:
         return _ribbon(centre, side - half, side + half)
     along = _arc_length(centre)
     starts = np.arange(0.0, along[-1] - DASH / 2, DASH_PERIOD)
     ends = np.minimum(starts + DASH, along[-1])
-    left, right = _offset(centre, side - half), _offset(centre, side + half)
+    left, right = (centre + offset * _normals(centre) for offset in (side - half, side + half))
     corners = ((left, starts + bleed), (left, ends - bleed), (right, ends - bleed), (right, starts + bleed))
     return np.stack([_at(line, along, s) for line, s in corners], 1)
 
@@ -188,16 +194,19 @@ def _split(line: Floats) -> Floats:
     return _at(line, along, np.concatenate([*pieces, along[-1:]]))
 
 
-def _offset(line: Floats, offset: float | Floats) -> Floats:
-    """A polyline (P, 2) moved to its right (clockwise on the screen) by `offset`, a number or (P, 1)."""
-    tangent = np.gradient(line, axis=0)
-    tangent /= np.maximum(np.hypot(*tangent.T), 1e-9)[:, None]
-    return line + offset * np.stack([-tangent[:, 1], tangent[:, 0]], -1)
+def _normals(line: Floats) -> Floats:
+    """Unit vectors (P, 2) to the right of a polyline (P, 2) (clockwise on the screen) at its points."""
+    ahead = np.concatenate([line[1:], line[-1:]]) - np.concatenate([line[:1], line[:-1]])
+    return (
+        np.stack([-ahead[:, 1], ahead[:, 0]], -1)
+        / np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-9)[:, None]
+    )
 
 
 def _ribbon(line: Floats, left: float | Floats, right: float | Floats) -> Floats:
-    """Quadrilaterals (P - 1, 4, 2) between two offsets of a polyline (P, 2)."""
-    a, b = _offset(line, left), _offset(line, right)
+    """Quadrilaterals (P - 1, 4, 2) between two offsets to the right, numbers or (P, 1), of a polyline (P, 2)."""
+    normals = _normals(line)
+    a, b = line + left * normals, line + right * normals
     return np.stack([a[:-1], a[1:], b[1:], b[:-1]], 1)
 
 
@@ -205,23 +214,54 @@ def _fill(image: Frame, quads: Floats, colours: list[tuple[int, ...]]) -> None:
     """Fill convex polygons (Q, 4, 2), in pixels, one after another, antialiased."""
     import cv2
 
-    fixed = np.round((quads - 0.5) * (1 << _SHIFT)).astype(np.int32)  # OpenCV puts pixel centres on whole numbers
+    fixed = np.round((quads - 0.5) * (1 << _SHIFT)).astype(
+        np.int32
+    )  # OpenCV puts pixel centres on whole numbers
     for quad, colour in zip(fixed, colours, strict=True):
         cv2.fillConvexPoly(image, quad, colour, cv2.LINE_AA, _SHIFT)
 
 
 def _ground(scene: Scene, view: View) -> Frame:
-    """The surroundings and the road (H, W, 3)."""
+    """The surroundings and the road (H, W, 3): cut from a larger patch that later frames can use again."""
     import cv2
 
     s = _SUPERSAMPLING
-    canvas = np.empty((view.height * s, view.width * s, 3), np.uint8)
-    canvas[:] = GRASS
-    if scene.lanes:
-        road = _road_of(scene, view.scaling)
+    w, h = view.width * s, view.height * s
+    step = (min(w, 1024), max(h // 4, 1))  # cars drive along x more than along y
+    corner = [round(o * view.scaling * s) for o in view.origin]
+    column, row = corner[0] // step[0], corner[1] // step[1]
+    patch = _patch(_key(scene.lanes), view.scaling, column * step[0], row * step[1], w + step[0], h + step[1])
+    x, y = corner[0] - column * step[0], corner[1] - row * step[1]
+    return cv2.resize(patch[y : y + h, x : x + w], (view.width, view.height), interpolation=cv2.INTER_AREA)
+
+
+@lru_cache(maxsize=3)
+def _patch(lanes: _LanesKey, scaling: float, left: int, top: int, width: int, height: int) -> Frame:
+    """Surroundings and road, supersampled: (height, width, 3), its corner at (left, top) supersampled pixels."""
+    import cv2
+
+    fine = scaling * _SUPERSAMPLING
+    view = View((left / fine, top / fine), fine, width, height)
+    canvas = np.empty((height, width, 3), np.uint8)
+    cv2.rectangle(canvas, (0, 0), (width, height), GRASS, cv2.FILLED)
+    bands = _bands(view)
+    _fill(canvas, view.pixels(bands), [GRASS_BAND] * len(bands))
+    if lanes:
+        road = _road(lanes, scaling)
         seen = np.flatnonzero(view.sees(road.middle, road.reach))
-        _fill(canvas, view.pixels(road.quads[seen]) * s, [road.colours[i] for i in seen])
-    return cv2.resize(canvas, (view.width, view.height), interpolation=cv2.INTER_AREA)
+        _fill(canvas, view.pixels(road.quads[seen]), [road.colours[i] for i in seen])
+    return canvas
+
+
+def _bands(view: View) -> Floats:
+    """Diagonal bands (B, 4, 2) of the surroundings: fixed in the world, so that motion shows."""
+    (left, top), bottom = view.origin, view.origin[1] + view.height / view.scaling
+    first, last = (left + top) / BAND_PERIOD, (left + bottom + view.width / view.scaling) / BAND_PERIOD
+    x = np.arange(np.floor(first), np.ceil(last))[:, None] * BAND_PERIOD
+    corners = np.array(
+        [[-top, top], [BAND_PERIOD / 2 - top, top], [BAND_PERIOD / 2 - bottom, bottom], [-bottom, bottom]]
+    )
+    return np.stack([x + corners[:, 0], np.broadcast_to(corners[:, 1], (len(x), 4))], -1)
 
 
 def _draw_vehicles(frame: Frame, scene: Scene, view: View) -> None:
@@ -243,12 +283,12 @@ def _speed_colour(speed: float) -> Colour:
     return r, g, b
 
 
-_MARGIN = 1.2  # m around a vehicle for its shadow
-_FINE = 4  # a sprite is painted this much finer than it is kept
+_MARGIN = 1.3  # m around a vehicle for its shadow
+_FINE = 4  # a vehicle is painted this much finer than its sprite
 
 
 class _Sprite(NamedTuple):
-    """A vehicle heading to the right at `_SUPERSAMPLING` times the frame's resolution."""
+    """A vehicle heading to the right, at `_SUPERSAMPLING` times the frame's resolution."""
 
     light: Frame  # (h, w, 3), colour times opacity
     shade: Frame  # (h, w, 3), 255 minus opacity
@@ -256,41 +296,152 @@ class _Sprite(NamedTuple):
 
 @lru_cache(maxsize=512)
 def _sprite(length: float, width: float, colour: Colour, scaling: float, is_ego: bool) -> _Sprite:
-    """Paint a vehicle of `length` and `width` metres."""
+    """A vehicle of `length` and `width` metres in its colour; the ego glows, the others cast a shadow."""
+    paint, halo = _car(length, width, scaling)
+    body = np.array(colour, float)
+    opacity = paint[..., 4:]
+    around = (1 - opacity) * halo * (0.85 if is_ego else 0.5)
+    light = paint[..., :3] + paint[..., 3:4] * body + around * np.array(EGO if is_ego else (0, 0, 0))
+    shade = np.repeat(1 - opacity - around, 3, -1)
+    return _Sprite(light.clip(0, 255).round().astype(np.uint8), (255 * shade).round().astype(np.uint8))
+
+
+@lru_cache(maxsize=32)
+def _car(length: float, width: float, scaling: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Paint a car: (h, w, 5) fixed red, green, blue, share of the body's colour, opacity; and (h, w, 1) its halo."""
     import cv2
 
     fine = scaling * _SUPERSAMPLING * _FINE  # px/m
-    shape = [2 * int(np.ceil((extent / 2 + _MARGIN) * scaling * _SUPERSAMPLING)) * _FINE for extent in (width, length)]
-    body = np.array(colour, float)
+    h, w = (2 * int(np.ceil((extent / 2 + _MARGIN) * scaling * _SUPERSAMPLING)) for extent in (width, length))
+    paint = np.zeros((h * _FINE, w * _FINE, 5), np.float32)
 
-    def hull(rear: float, front: float, breadth: float, roundness: tuple[float, float]) -> Floats:
-        """Coverage of a rounded shape from `rear` to `front`, as fractions of the length, 0 in the middle."""
-        u = np.linspace(-1.0, 1.0, 65)
-        half = (1 - np.abs(u) ** np.where(u < 0, *roundness)) ** 0.45 * breadth / 2
-        x = ((rear + front) / 2 + u * (front - rear) / 2) * length
-        points = np.concatenate([np.stack([x, half * width], 1), np.stack([x, -half * width], 1)[::-1]])
-        mask = np.zeros(shape, np.uint8)
-        pixels = points * fine + np.array(shape[::-1]) / 2 - 0.5
-        cv2.fillPoly(mask, [np.round(pixels * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
-        return mask / 255.0
+    def shape(
+        rear: float, front: float, breadth: float, middle: float = 0.0, bends: tuple[float, float] = (7, 5)
+    ):
+        """Coverage of a rounded box: its extent from -0.5 to 0.5 along the car, its breadth and middle across."""
+        u = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 65))
+        half = (1 - np.abs(u) ** np.where(u < 0, *bends)) ** 0.45 * breadth / 2
+        x = (rear + front) / 2 + u * (front - rear) / 2
+        outline = np.concatenate([np.stack([x, middle + half], 1), np.stack([x, middle - half], 1)[::-1]])
+        pixels = outline * (length, width) * fine + np.array([w, h]) * _FINE / 2 - 0.5
+        mask = np.zeros(paint.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [np.round(pixels * (1 << _SHIFT)).astype(np.int32)], 255, cv2.LINE_8, _SHIFT)
+        return (mask / np.float32(255))[..., None]
 
-    paint, opacity = np.zeros((*shape, 3)), np.zeros(shape)
+    def lay(
+        mask: NDArray[np.float32], *, tint: Colour = (0, 0, 0), body: float | NDArray[np.float32] = 0.0
+    ) -> None:
+        """Lay a coat over the paint: a fixed tint plus `body` times the car's colour."""
+        paint[...] *= 1 - mask
+        paint[..., :3] += mask * np.array(tint, np.float32)
+        paint[..., 3:4] += mask * body
+        paint[..., 4:] += mask
 
-    def lay(mask: Floats, tint: NDArray[np.float64]) -> None:
-        paint[:] = paint * (1 - mask[..., None]) + mask[..., None] * tint
-        opacity[:] = opacity * (1 - mask) + mask
+    hull = shape(-0.5, 0.5, 1.0, bends=(9, 5))
+    across = np.abs(np.arange(-h * _FINE / 2, h * _FINE / 2) + 0.5)[:, None, None] / (width / 2 * fine)
+    lay(hull, body=(1.0 - 0.3 * across**3).clip(0, 1).astype(np.float32))
+    lay(shape(-0.36, 0.22, 0.86, bends=(6, 4)), tint=(17, 22, 31))
+    lay(shape(-0.25, 0.08, 0.76), tint=(10, 10, 10), body=1.0)
+    for side in (-0.34, 0.34):
+        lay(shape(0.43, 0.5, 0.24, side, bends=(3, 3)) * hull, tint=(255, 248, 220))
+        lay(shape(-0.5, -0.455, 0.26, side, bends=(3, 3)) * hull, tint=(225, 38, 44))
+    halo = cv2.GaussianBlur(hull[..., 0], (0, 0), 0.32 * fine)[..., None]
+    both = np.concatenate([paint, halo], -1).reshape(h, _FINE, w, _FINE, 6).mean((1, 3))
+    return both[..., :5], both[..., 5:]
 
-    silhouette = hull(-0.5, 0.5, 1.0, (9.0, 5.0))
-    sigma = (0.42 if is_ego else 0.3) * fine
-    halo = cv2.GaussianBlur(silhouette, (0, 0), sigma)
-    lay(halo * (0.75 if is_ego else 0.55), body * 0.9 if is_ego else np.zeros(3))
-    across = np.abs(np.arange(shape[0]) - shape[0] / 2 + 0.5)[:, None, None] / (width / 2 * fine)
-    lay(silhouette, body * (1.04 - 0.26 * across**2.5).clip(0, 1.1))
-    lay(hull(-0.34, 0.2, 0.86, (6.0, 4.0)), np.array([17.0, 22.0, 31.0]))
-    lay(hull(-0.235, 0.075, 0.74, (7.0, 5.0)), body * 1.06 + 8)
-    for side in (-1, 1):
-        ...
-    small = [cv2.resize(image, None, fx=1 / _FINE, fy=1 / _FINE, interpolation=cv2.INTER_AREA) for image in (paint, opacity)]
-    light = small[0].clip(0, 255).round().astype(np.uint8)
-    shade = np.repeat((255 * (1 - small[1])).round().astype(np.uint8)[..., None], 3, -1)
-    return _Sprite(light, shade)
+
+def _stamp(frame: Frame, sprite: _Sprite, centre: Floats, heading: float) -> None:
+    """Lay a sprite over the frame, turned by `heading`, its middle at `centre` (2,) in pixels."""
+    import cv2
+
+    h, w = sprite.light.shape[:2]
+    cos, sin, s = np.cos(heading), np.sin(heading), _SUPERSAMPLING
+    reach = np.array([abs(cos) * w + abs(sin) * h, abs(sin) * w + abs(cos) * h]) / (2 * s)
+    x0, y0 = np.maximum(np.floor(centre - reach), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil(centre + reach), frame.shape[1::-1]).astype(int)
+    if x0 >= x1 or y0 >= y1:
+        return
+    turn = np.array([[cos, sin], [-sin, cos]]) * s
+    shift = turn @ (np.array([x0, y0]) + 0.5 - centre) + np.array([w, h]) / 2 - 0.5
+    matrix = np.column_stack([turn, shift])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = (int(x1 - x0), int(y1 - y0))
+    light = cv2.warpAffine(sprite.light, matrix, size, flags=flags, borderValue=(0, 0, 0))
+    shade = cv2.warpAffine(sprite.shade, matrix, size, flags=flags, borderValue=(255, 255, 255))
+    patch = frame[y0:y1, x0:x1]
+    cv2.multiply(patch, shade, dst=patch, scale=1 / 255)
+    cv2.add(patch, light, dst=patch)
+
+
+def draw_attention(frame: Frame, scene: Scene, weights: Floats, view: View) -> None:
+    """Draw glowing lines from the ego to the vehicles it attends to, as wide as the weight; in place.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        scene: The scene whose `observed` says which vehicle stands in which slot.
+        weights: (S,) or (heads, S), in [0, 1]. Slot 0, the ego itself, is shown as a ring; empty slots are skipped.
+        view: Where the frame lies in the world.
+    """
+    import cv2
+
+    weights = np.atleast_2d(weights)
+    layer = np.zeros((*frame.shape[:2], 4), np.uint8)  # colour times opacity, opacity
+    ego = scene.position[scene.ego]
+    for head, per_slot in enumerate(weights):
+        bend = 0.0 if len(weights) == 1 else 2 * head / (len(weights) - 1) - 1
+        for slot in np.argsort(per_slot):
+            index, weight = scene.observed[slot], float(per_slot[slot])
+            if index < 0 or weight < FAINTEST:
+                continue
+            half = weight * LINE_WIDTH / 2
+            if index == scene.ego:
+                line = _circle(ego, scene.size[index].max() / 2 + 0.7 + 0.5 * head)
+                half = 0.4 * half
+            else:
+                line, taper = _bow(ego, scene.position[index], 0.12 * (bend or -0.7))
+                half = half * taper
+            strength = 0.35 + 0.65 * weight**0.5
+            tint = tuple(round(c * strength) for c in (*HEADS[head % len(HEADS)], 255))
+            quads = view.pixels(_ribbon(line, -half, half))
+            _fill(layer, quads, [tint] * len(quads))
+    light, shade = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB), cv2.bitwise_not(cv2.extractChannel(layer, 3))
+    quarter = cv2.resize(light, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    glow = cv2.resize(cv2.GaussianBlur(quarter, (0, 0), GLOW * view.scaling / 4), frame.shape[1::-1])
+    cv2.addWeighted(frame, 1.0, glow, 0.8, 0.0, dst=frame)
+    cv2.multiply(frame, cv2.cvtColor(shade, cv2.COLOR_GRAY2RGB), dst=frame, scale=1 / 255)
+    cv2.add(frame, light, dst=frame)
+
+
+def _circle(middle: Floats, radius: float) -> Floats:
+    angle = np.linspace(0, 2 * np.pi, 33)
+    return middle + radius * np.stack([np.cos(angle), np.sin(angle)], -1)
+
+
+def _bow(start: Floats, end: Floats, bend: float) -> tuple[Floats, Floats]:
+    """A quadratic Bezier curve (P, 2) that bends to the right by about half of `bend` times its length, and its taper."""
+    along = np.linspace(0, 1, 11)[:, None]
+    dx, dy = end - start
+    control = (start + end) / 2 + bend * np.array([-dy, dx])
+    line = (1 - along) ** 2 * start + 2 * along * (1 - along) * control + along**2 * end
+    return line, 0.4 + 0.6 * along
+
+
+def draw_status(frame: Frame, scene: Scene, annotation: Annotation) -> None:
+    """Draw the panel: action, speed, reward so far, time, and the colours of the attention heads; in place."""
+    speed = scene.speed[scene.ego]
+    items = [
+        ("speed", f"{speed:.1f} m/s"),
+        ("return", f"{annotation.reward:.2f}"),
+        ("time", f"{scene.time_s:.1f} s"),
+    ]
+    if annotation.action:
+        items.insert(0, ("action", annotation.action.replace("_", " ").lower()))
+    heads = 0 if annotation.attention is None else len(np.atleast_2d(annotation.attention))
+    panel(
+        frame,
+        items,
+        [
+            (f"head {head + 1}" if heads > 1 else "attention", HEADS[head % len(HEADS)])
+            for head in range(heads)
+        ],
+    )

@@ -2,7 +2,7 @@
 
 Traffic is a float64 array (N, K, V): K features of V vehicles in each of N rows, vehicle 0 being the ego. Everything a
 driver is made of lives there per vehicle; nothing is a class attribute. Kernels take one row ``t`` (K, V) and write
-``t[SPEED, i]`` for the speed of vehicle ``i``; beside it goes ``ranks`` (3, V), the row's vehicles sorted by x.
+``t[SPEED, i]`` for the speed of vehicle ``i``; beside it goes ``ranks`` (4, V), the row's vehicles sorted by x.
 
 World frame: x along the road, y to the right, metres; headings in radians from +x towards +y.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.kernels import kernel
+from foveal.kernels import inlined, kernel
 
 LENGTH = 5.0  # m
 WIDTH = 2.0  # m
@@ -51,15 +51,19 @@ FEATURES = (
     "sin",  # of the heading
     "acceleration",  # m/s^2
     "slip_sin",  # sine of the slip angle
+    "gap",  # m to the leader on the own lane, centre to centre; infinite without one
+    "closing",  # m/s, closing speed to it along the own heading
 )
 (
     X, Y, HEADING, SPEED, LANE, TARGET_LANE, TARGET_SPEED, TIMER, CRASHED, PUSHED, PUSH_X, PUSH_Y, CHECKS_COLLISIONS,
     COMFORT_ACCELERATION, COMFORT_DECELERATION, JAM_DISTANCE, TIME_GAP, EXPONENT, MAX_ACCELERATION, POLITENESS,
     MIN_GAIN, MAX_IMPOSED_BRAKING, DECISION_DELAY, COS, SIN, ACCELERATION, SLIP_SIN,
+    GAP, CLOSING,
 ) = range(len(FEATURES))  # fmt: skip
 
-ORDER, RANK, LANES = range(3)
-"""Rows of ``ranks``: the vehicle at each place by x, the place of each vehicle, the lanes (bits) occupied at each place."""
+ORDER, RANK, LANES, LEADER = range(4)
+"""Rows of ``ranks``: the vehicle at each place by x; of each vehicle its place, the lanes it is on (bits), its leader."""
+MAX_LANES = 32
 
 DRIVER_DEFAULTS = {
     COMFORT_ACCELERATION: 3.0,
@@ -77,26 +81,27 @@ DRIVER_DEFAULTS = {
 
 
 def allocate(rows: int, vehicles: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Zeroed traffic (rows, K, vehicles) with default drivers, and its ranks (rows, 3, vehicles)."""
+    """Zeroed traffic (rows, K, vehicles) with default drivers, and its ranks (rows, 4, vehicles)."""
     traffic = np.zeros((rows, len(FEATURES), vehicles))
     for feature, value in DRIVER_DEFAULTS.items():
         traffic[:, feature] = value
-    ranks = np.zeros((rows, 3, vehicles), np.int64)
+    ranks = np.zeros((rows, 4, vehicles), np.int64)
     ranks[:, (ORDER, RANK)] = np.arange(vehicles)
     return traffic, ranks
 
 
 @kernel
-def closest_lane(y, x, heading, lanes):
-    """Index of the straight lane closest in distance plus heading difference; the first of equals."""
-    angle = abs(wrap_to_pi(heading))
+def closest_lane(x, y, angle, lanes):
+    """Index, as a float, of the straight lane closest to (x, y), metres; `angle`, rad, is the heading's to the lane.
+
+    Distances are summed as highway-env does, so that rounding breaks ties the same way: the first of equals.
+    """
     beyond = max(x - ROAD_LENGTH, 0.0) + max(-x, 0.0)
-    low = min(max(int(np.floor(y / LANE_WIDTH)), 0), lanes - 1)
-    high = min(low + 1, lanes - 1)
-    # Summed as highway-env does, so that rounding breaks ties the same way.
-    if abs(y - LANE_WIDTH * high) + beyond + angle < abs(y - LANE_WIDTH * low) + beyond + angle:
-        return high
-    return low
+    low = min(max(np.floor(y * (1 / LANE_WIDTH)), 0.0), lanes - 1.0)
+    high = min(low + 1.0, lanes - 1.0)
+    to_low = abs(y - LANE_WIDTH * low) + beyond + angle
+    to_high = abs(y - LANE_WIDTH * high) + beyond + angle
+    return high if to_high < to_low else low
 
 
 @kernel
@@ -142,8 +147,8 @@ def not_zero(value):
 
 
 @kernel
-def sort_by_x(t, ranks, lanes):
-    """Bring `ranks` up to date; nearly sorted input is the usual case."""
+def rank(t, ranks, lanes):
+    """Bring `ranks` up to date after vehicles have moved; nearly sorted input is the usual case."""
     for place in range(1, t.shape[1]):
         vehicle = ranks[ORDER, place]
         x = t[X, vehicle]
@@ -155,7 +160,35 @@ def sort_by_x(t, ranks, lanes):
     for place in range(t.shape[1]):
         vehicle = ranks[ORDER, place]
         ranks[RANK, vehicle] = place
-        ranks[LANES, place] = occupied_lanes(t[X, vehicle], t[Y, vehicle], lanes)
+        ranks[LANES, vehicle] = occupied_lanes(t[X, vehicle], t[Y, vehicle], lanes)
+
+
+@kernel
+def find_leaders(t, ranks, nearest):
+    """Find each vehicle's leader, gap and closing speed in one sweep from the front; `nearest` (MAX_LANES,) is scratch."""
+    nearest[:] = -1
+    ahead = np.inf
+    for place in range(t.shape[1] - 1, -1, -1):
+        vehicle = ranks[ORDER, place]
+        x = t[X, vehicle]
+        tied = x == ahead or (place > 0 and t[X, ranks[ORDER, place - 1]] == x)
+        own = np.int64(t[LANE, vehicle])
+        front = leader(t, ranks, vehicle, own) if tied else nearest[own]
+        ranks[LEADER, vehicle] = front
+        t[GAP, vehicle] = t[X, front] - x if front >= 0 else np.inf
+        t[CLOSING, vehicle] = closing_speed(t, vehicle, front) if front >= 0 else 0.0
+        for lane in range(max(own - 1, 0), min(own + 2, MAX_LANES)):
+            if ranks[LANES, vehicle] >> lane & 1:
+                nearest[lane] = vehicle
+        ahead = x
+
+
+@inlined
+def closing_speed(t, i, front):
+    """Closing speed, m/s, of vehicle `i` to `front`, along the heading of `i`."""
+    x = t[SPEED, i] * t[COS, i] - t[SPEED, front] * t[COS, front]
+    y = t[SPEED, i] * t[SIN, i] - t[SPEED, front] * t[SIN, front]
+    return x * t[COS, i] + y * t[SIN, i]
 
 
 @kernel
@@ -166,14 +199,12 @@ def leader(t, ranks, vehicle, lane):
     while place > 0 and t[X, ranks[ORDER, place - 1]] == x:
         place -= 1
     found = -1
-    while place < t.shape[1]:
-        if ranks[LANES, place] & bit:
-            other = ranks[ORDER, place]
-            if found >= 0 and t[X, other] > t[X, found]:
-                break
-            if other != vehicle and other > found:
-                found = other
-        place += 1
+    for beyond in range(place, t.shape[1]):
+        other = ranks[ORDER, beyond]
+        if found >= 0 and t[X, other] > t[X, found]:
+            break
+        if ranks[LANES, other] & bit and other != vehicle and other > found:
+            found = other
     return found
 
 
@@ -185,12 +216,10 @@ def follower(t, ranks, vehicle, lane):
     while place >= 0 and t[X, ranks[ORDER, place]] == x:
         place -= 1
     found = -1
-    while place >= 0:
-        if ranks[LANES, place] & bit:
-            other = ranks[ORDER, place]
-            if found >= 0 and t[X, other] < t[X, found]:
-                break
-            if found < 0 or other < found:
-                found = other
-        place -= 1
+    for beyond in range(place, -1, -1):
+        other = ranks[ORDER, beyond]
+        if found >= 0 and t[X, other] < t[X, found]:
+            break
+        if ranks[LANES, other] & bit and (found < 0 or other < found):
+            found = other
     return found
