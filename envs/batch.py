@@ -65,7 +65,9 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
     ) -> None:
         self.params = self.Params.from_kwargs(params)
         self.num_envs = _at_least_one("num_envs", num_envs)
-        self.max_episode_steps = max_episode_steps and _at_least_one("max_episode_steps", max_episode_steps)
+        if max_episode_steps is not None:
+            max_episode_steps = _at_least_one("max_episode_steps", max_episode_steps)
+        self.max_episode_steps = max_episode_steps
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode={render_mode!r}: must be None or one of {self.metadata['render_modes']}")
         self.render_mode = render_mode
@@ -74,8 +76,9 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         self.copy = copy
         self.trace_rows = self._check_rows(trace_rows)
         self.single_observation_space, self.single_action_space = self._spaces()
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._action_limits = _limits(self.action_space)
         self._seed = np.zeros(num_envs, np.int64)
         self._episode = np.full(num_envs, -1, np.int64)
         self._elapsed = np.zeros(num_envs, np.int64)
@@ -151,7 +154,6 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         elif seeds is not None:
             self._seed[rows], self._episode[rows] = seeds[rows], -1
         self._begin(rows)
-        self._ended[rows] = False
         present = np.zeros(self.num_envs, np.bool_)
         present[rows] = True
         return self._out(self._observations), self._masked(self._info(), present)
@@ -159,7 +161,10 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
     def _begin(self, rows: Rows) -> None:
         self._episode[rows] += 1
         self._elapsed[rows] = 0
+        self._ended[rows] = False
+        rewards = self._rewards[rows]
         self._spawn(rows)
+        self._rewards[rows] = rewards  # of the step that is being handed out, whatever a world's `_spawn` computes
 
     def _rows_to_reset(self, options: dict[str, Any] | None) -> Rows:
         unknown = set(options or ()) - {"reset_mask"}
@@ -202,18 +207,19 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             ResetNeeded: before the first reset, or for an ended row where autoreset is disabled.
         """
         actions = self._checked_actions(actions)
-        if (self._episode < 0).any():
+        if self._episode.min() < 0:
             raise ResetNeeded("call reset() before step()")
-        if self.autoreset_mode is AutoresetMode.DISABLED and self._ended.any():
+        restarting = np.count_nonzero(self._ended) > 0  # some 1 us cheaper than any(), as much as a vehicle's step
+        if restarting and self.autoreset_mode is AutoresetMode.DISABLED:
             rows = np.flatnonzero(self._ended)[:8].tolist()
             raise ResetNeeded(f"rows {rows} have ended: reset them with options={{'reset_mask': ...}} before stepping")
-        np.logical_not(self._ended, out=self._active)
+        self._active = ~self._ended
         self._elapsed += self._active
         self._advance(actions)
         if self.max_episode_steps is not None:
             self._truncated |= self._active & (self._elapsed >= self.max_episode_steps)
-        restarted = np.flatnonzero(self._ended)
-        if restarted.size:
+        if restarting:
+            restarted = np.flatnonzero(self._ended)
             self._rewards[restarted] = 0.0
             self._terminated[restarted] = self._truncated[restarted] = False
             self._begin(restarted)

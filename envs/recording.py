@@ -1,8 +1,9 @@
-"""Videos of rollouts: frames streamed to disk at simulation rate, with what the policy does and attends to."""
+"""Videos of rollouts: frames streamed to disk at simulation rate, with what the policy does and sees."""
 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -10,31 +11,29 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 
 from foveal.envs.scene import Scene
 
 Frame = NDArray[np.uint8]
+Colour = tuple[int, int, int]
 Policy = Callable[[Any], Any]
 
-HEADS = ((255, 196, 77), (86, 204, 242), (255, 110, 199), (182, 146, 255))
+HEADS: tuple[Colour, ...] = ((255, 196, 77), (86, 204, 242), (255, 110, 199), (182, 146, 255))
 """RGB of the attention heads."""
 
 _HOLD = 1.0  # s for which a video shows the last state of an episode
-_H264 = (
-    "-crf 18 -preset faster -movflags +faststart -vf crop=trunc(iw/2)*2:trunc(ih/2)*2,"
-    "scale=out_color_matrix=bt709,setparams=color_primaries=bt709:color_trc=bt709"
-).split()
-_GIF = [
-    "-filter_complex",
-    "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=none",
-]
+_FILTERS = "crop=trunc(iw/2)*2:trunc(ih/2)*2,scale=out_color_matrix=bt709,setparams="
+_FILTERS += "color_primaries=bt709:color_trc=bt709"
+_H264 = ["-crf", "18", "-preset", "faster", "-movflags", "+faststart", "-vf", _FILTERS]
+_GIF = ["-lavfi", "split[a][b];[a]palettegen=stats_mode=single[p];[b][p]paletteuse=new=1:dither=none"]
+_GIF += ["-gifflags", "-transdiff-offsetting"]  # which compare frames without heed of their palettes
 _FORMATS: dict[str, dict[str, Any]] = {
     ".mp4": {"codec": "libx264", "pix_fmt_out": "yuv420p", "output_params": _H264},
     ".gif": {"codec": "gif", "pix_fmt_out": "pal8", "output_params": _GIF},
@@ -87,24 +86,23 @@ def record(
     zoom: float = 2.0,
     max_steps: int | None = None,
 ) -> RecordResult:
-    """Play episodes and write a video of each, every substep a frame.
+    """Play episodes and write a video of each, with a frame for every substep.
 
-    A bare `BatchEnv` or `SingleEnv` is only the model for a world of one row that is made, played and closed here:
-    the caller's own rows are not touched. A wrapped one is played itself; it must have one row, and that row traced.
-    Any other `gymnasium.Env` gives one frame a step by its ``render()``.
+    A `BatchEnv` or `SingleEnv` is only the model of a world of one row that is made, played and closed here:
+    the caller's own rows are not touched. A wrapped one is played itself, and must have one row, traced. Any
+    other `gymnasium.Env` gives one frame a step, by its ``render()``.
 
     Args:
         env: The environment, single or vector.
-        policy: Maps observations (1, ...) to actions (1, ...), or to (actions, info), where the dict `info` may hold
-            ``attention`` (1, S) or (1, heads, S) and ``action_names``. Any other second value is ignored, so Stable
-            Baselines' ``predict`` will do.
-        path: Where to write: ``.mp4`` (H.264) or ``.gif``. With several episodes ``-0``, ``-1``, ... is put before
-            the suffix.
+        policy: Maps observations (1, ...) to actions (1, ...) or to (actions, info), where the dict `info`
+            may hold ``attention`` (1, S) or (1, heads, S) and ``action_names``. A second value that is not a
+            dict is ignored, so Stable Baselines' ``predict`` will do.
+        path: Where to write, ``.mp4`` (H.264) or ``.gif``. Of several, ``-0``, ``-1``, ... come before it.
         episodes: How many episodes.
         seed: Episode e is seeded with ``seed + e``; None leaves the seeding to the environment.
         speed: Playing speed relative to the world's own time.
-        smooth: Frames per substep: above 1, the frames between substeps show the vehicles in between.
-        zoom: Enlarges the world's own frame size and scale; not for a foreign environment.
+        smooth: Frames per substep: above 1, the added ones show the vehicles on their way between substeps.
+        zoom: Enlarges the world's own frame size and scale; without effect on a foreign environment.
         max_steps: Stop an episode after so many steps.
 
     Returns:
@@ -114,33 +112,16 @@ def record(
         ValueError: for an environment or an option that cannot be recorded, or an unknown suffix.
         OSError: where the video cannot be written; no file has the final name then.
     """
-    paths = _paths(Path(path), episodes)
-    stage = _Stage(env, smooth, zoom)
-    fps = stage.rate * speed
-    frames, returns, lengths = [], [], []
+    paths, stage = _paths(Path(path), episodes), _Stage(env, smooth, zoom)
+    played = []
     try:
         for episode, file in enumerate(paths):
             observation = stage.reset(None if seed is None else seed + episode)
-            note = Annotation()
-            first = stage.still(note)
-            with VideoWriter(file, fps, (first.shape[1], first.shape[0])) as video:
-                video.write(first)
-                total, length, ended = 0.0, 0, False
-                while not ended and length != max_steps:
-                    actions, note = _decide(policy, observation, stage.action_names, total)
-                    observation, reward, ended = stage.step(actions)
-                    for frame in stage.frames(note):
-                        video.write(frame)
-                    total, length = total + reward, length + 1
-                last = stage.still(dataclasses.replace(note, reward=total))
-                for _ in range(round(_HOLD * fps)):
-                    video.write(last)
-            frames.append(video.frames)
-            returns.append(total)
-            lengths.append(length)
+            played.append(_play(stage, policy, observation, file, speed, max_steps))
     finally:
         stage.close()
-    return RecordResult(paths, tuple(frames), tuple(returns), tuple(lengths), fps)
+    frames, returns, lengths = zip(*played, strict=True)
+    return RecordResult(paths, frames, returns, lengths, stage.rate * speed)
 
 
 def _paths(path: Path, episodes: int) -> tuple[Path, ...]:
@@ -152,72 +133,73 @@ def _paths(path: Path, episodes: int) -> tuple[Path, ...]:
     return tuple(path.with_stem(f"{path.stem}-{episode:0{digits}}") for episode in range(episodes))
 
 
+def _play(
+    stage: _Stage, policy: Policy, observation: Any, path: Path, speed: float, max_steps: int | None
+) -> tuple[int, float, int]:
+    """Record one episode: its frames, return and length."""
+    note, total, length, ended = Annotation(), 0.0, 0, False
+    first = stage.still(note)
+    with VideoWriter(path, stage.rate * speed, (first.shape[1], first.shape[0])) as video:
+        video.write(first)
+        while not ended and length != max_steps:
+            actions, note = _decide(policy, observation, stage.action_names, total)
+            observation, reward, ended = stage.step(actions)
+            for frame in stage.frames(note):
+                video.write(frame)
+            total, length = total + reward, length + 1
+        last = stage.still(dataclasses.replace(note, reward=total))
+        for _ in range(round(_HOLD * video.fps)):
+            video.write(last)
+    return video.frames, total, length
+
+
 def _decide(
     policy: Policy, observation: Any, names: Sequence[str], total: float
 ) -> tuple[NDArray[Any], Annotation]:
-    """Ask the policy; what it did in words."""
+    """Ask the policy: its actions (1, ...), and what a picture may tell about them."""
     answer = policy(observation)
     actions, info = answer if isinstance(answer, tuple) else (answer, None)
     info = info if isinstance(info, dict) else {}
     actions, names = np.asarray(actions), info.get("action_names", names)
-    action = actions[0]
-    if action.ndim:
-        name = " ".join(f"{value:+.2f}" for value in action.ravel())
+    if actions.ndim > 1:
+        name = " ".join(f"{value:+.2f}" for value in actions[0].ravel())
     else:
-        name = names[int(action)] if names else f"{action}"
+        name = names[int(actions[0])] if len(names) else str(actions[0])
     attention = info.get("attention")
     return actions, Annotation(name, total, None if attention is None else np.asarray(attention)[0])
 
 
 class _Stage:
-    """One row of any environment: played through observations and actions with a leading axis of 1, and drawn.
+    """One row of any environment: played with a leading axis of 1 on all arrays, and drawn.
 
     Attributes:
         rate: Frames per second of the world's own time.
         action_names: Names of the discrete actions, where the world has them.
     """
 
-    def __init__(
-        self, env: gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any], smooth: int, zoom: float
-    ) -> None:
+    def __init__(self, env: Any, smooth: int, zoom: float) -> None:
         from foveal.envs.batch import BatchEnv
 
+        while isinstance(env, (OrderEnforcing, PassiveEnvChecker)):  # what gymnasium.make adds
+            env = env.env
         base = env.unwrapped
-        self._world: BatchEnv | None = base if isinstance(base, BatchEnv) else getattr(base, "batch", None)
-        self._owned = self._world is not None and env is base
-        if self._world is not None and self._owned:
-            env = self._world = _twin(self._world)
-        self._env, self._smooth, self._zoom, self._steps = env, smooth, zoom, 0
-        if self._world is None:
-            self._check_foreign()
-            self.rate = float(env.metadata["render_fps"])
-        else:
-            self._check_world(self._world)
-            self.rate = float(self._world.params.simulation_frequency) * smooth
-        self.action_names: Sequence[str] = getattr(self._world, "action_names", ())
-
-    def _check_foreign(self) -> None:
-        env, name = self._env, type(self._env.unwrapped).__name__
-        if isinstance(env, VectorEnv) or env.render_mode != "rgb_array" or not env.metadata.get("render_fps"):
+        world: Any = base if isinstance(base, BatchEnv) else getattr(base, "batch", None)
+        self._owned = world is not None and env is base
+        if self._owned:
+            env = world = _twin(world)
+        self._env, self._world, self._smooth, self._zoom, self._steps = env, world, smooth, zoom, 0
+        if smooth < 1 or (smooth > 1 and world is None):
+            raise ValueError(f"smooth={smooth}: must be at least 1, and 1 where the world has no substeps")
+        self.rate = _foreign_rate(env) if world is None else world.params.simulation_frequency * float(smooth)
+        self.action_names: Sequence[str] = getattr(world, "action_names", ())
+        if world is not None and (world.num_envs != 1 or 0 not in world.trace_rows):
             raise ValueError(
-                f"{name} cannot be recorded: it must be a single environment made with render_mode='rgb_array', "
-                "and tell its metadata['render_fps']"
+                f"a wrapped {type(world).__name__} must be made with one row and trace_rows=(0,)"
             )
-        if self._smooth != 1:
-            raise ValueError(f"smooth={self._smooth}: must be 1 for {name}, which has no substeps")
-
-    def _check_world(self, world: Any) -> None:
-        if (
-            world.num_envs != 1
-            or 0 not in world.trace_rows
-            or world.autoreset_mode is AutoresetMode.SAME_STEP
-        ):
+        if world is not None and world.autoreset_mode is AutoresetMode.SAME_STEP:
             raise ValueError(
-                f"this wrapped {type(world).__name__} cannot be recorded: it must have one row, trace_rows=(0,) and "
-                "an autoreset_mode other than 'same_step'"
+                "autoreset_mode='same_step' hides the last state: make the world with 'disabled'"
             )
-        if self._smooth < 1:
-            raise ValueError(f"smooth={self._smooth}: must be at least 1")
 
     def close(self) -> None:
         """Close what was made here."""
@@ -228,7 +210,8 @@ class _Stage:
         """Begin an episode: the observation (1, ...)."""
         observation, _ = self._env.reset(seed=seed)
         self._steps = 0
-        self._last = None if self._world is None else self._world.describe([0])[0]
+        if self._world is not None:
+            self._last = self._world.describe([0])[0]
         return observation if isinstance(self._env, VectorEnv) else _batched(observation)
 
     def step(self, actions: NDArray[Any]) -> tuple[Any, float, bool]:
@@ -255,7 +238,7 @@ class _Stage:
     def still(self, note: Annotation) -> Frame:
         """The present state."""
         if self._world is not None:
-            return self._world.draw(self._last, note, self._zoom)
+            return np.asarray(self._world.draw(self._last, note, self._zoom))
         frame = np.array(self._env.render(), np.uint8)
         items = [("return", f"{note.reward:.2f}"), ("time", f"{self._steps / self.rate:.1f} s")]
         panel(frame, [("action", note.action), *items] if note.action else items)
@@ -268,6 +251,17 @@ def _twin(world: Any) -> Any:
     return type(world)(1, render_mode="rgb_array", autoreset_mode="disabled", trace_rows=(0,), **options)
 
 
+def _foreign_rate(env: Any) -> float:
+    """Frames per second of an environment that is not ours, once it is known to draw."""
+    rate = env.metadata.get("render_fps")
+    if isinstance(env, VectorEnv) or env.render_mode != "rgb_array" or not rate:
+        name = type(env.unwrapped).__name__
+        raise ValueError(
+            f"{name}: needs to be single, have render_mode='rgb_array' and metadata['render_fps']"
+        )
+    return float(rate)
+
+
 def _batched(observation: Any) -> Any:
     if isinstance(observation, dict):
         return {key: _batched(value) for key, value in observation.items()}
@@ -275,7 +269,7 @@ def _batched(observation: Any) -> Any:
 
 
 def _between(before: Scene, after: Scene, part: float) -> Scene:
-    """The scene between two substeps, for the eye: what moves has gone `part` of its way, all else is as before."""
+    """A scene between two substeps, for the eye: what moves has gone `part` of its way."""
     turn = (after.heading - before.heading + np.pi) % (2 * np.pi) - np.pi
     return dataclasses.replace(
         before,
@@ -290,16 +284,16 @@ def _between(before: Scene, after: Scene, part: float) -> Scene:
 class VideoWriter:
     """Streams RGB frames to a video file; a context manager.
 
-    The file gets its name when it is complete: until then, and after an exception or Ctrl-C, there is no file of that
-    name (or the one that was there before).
+    The file gets its name when it is complete. Until then, and after an exception or Ctrl-C, there is no file
+    of that name, or the one that was there before.
 
     Args:
-        path: The file: ``.mp4`` (H.264, yuv420p: an odd last row or column is cut off) or ``.gif``.
+        path: The file: ``.mp4`` (H.264, yuv420p; an odd last row or column is cut off) or ``.gif``.
         fps: Frames per second.
         size: Width and height of the frames, pixels.
 
     Raises:
-        ValueError: for an unknown suffix, a rate or size that is not positive, or a frame of another shape or dtype.
+        ValueError: for an unknown suffix, rate or size, no frames, or a frame of another shape or dtype.
         OSError: where the file cannot be written.
     """
 
@@ -307,48 +301,43 @@ class VideoWriter:
         self.path, self.fps, self.size, self.frames = Path(path), fps, size, 0
         if self.path.suffix not in _FORMATS:
             raise ValueError(f"{self.path}: a video's suffix must be one of {', '.join(_FORMATS)}")
-        if not 0 < fps < 1000:
-            raise ValueError(f"fps={fps}: must be in (0, 1000)")
-        if min(size) < 2:
-            raise ValueError(f"size={size}: must be at least 2 x 2 pixels")
-        self._part = self.path.with_name(
-            f".{self.path.stem}.{os.getpid()}-{os.urandom(3).hex()}{self.path.suffix}"
-        )
+        if not 0 < fps <= 1000 or min(size) < 2:
+            raise ValueError(f"fps={fps}, size={size}: must be in (0, 1000], and at least 2 x 2 pixels")
+        token = f"{os.getpid()}-{os.urandom(3).hex()}"
+        self._part = self.path.with_name(f".{self.path.stem}.{token}{self.path.suffix}")
 
     def __enter__(self) -> Self:
         from imageio_ffmpeg import write_frames
 
-        if self.path.is_dir():
-            raise IsADirectoryError(f"cannot write {self.path}: it is a folder")
         try:
+            if self.path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "it is a folder")
             self._part.touch(exist_ok=False)
         except OSError as error:
-            raise type(error)(f"cannot write {self.path}: {self.path.parent}: {error.strerror}") from None
-        options = {
-            "quality": None,
-            "macro_block_size": 1,
-            "ffmpeg_log_level": "quiet",
-            **_FORMATS[self.path.suffix],
-        }
+            raise type(error)(f"cannot write {self.path}: {error.strerror}") from None
+        options = {"quality": None, "macro_block_size": 1, "ffmpeg_log_level": "quiet"}
+        options |= _FORMATS[self.path.suffix]
         rate = Fraction(self.fps).limit_denominator(1001)
         self._stream = write_frames(str(self._part), self.size, fps=rate, **options)
-        self._stream.send(None)
+        try:
+            self._stream.send(None)
+        except BaseException:
+            self._part.unlink()
+            raise
         return self
 
     def write(self, frame: Frame) -> None:
         """Append a frame (height, width, 3) uint8 RGB."""
         expected = (self.size[1], self.size[0], 3)
         if frame.shape != expected or frame.dtype != np.uint8:
-            raise ValueError(
-                f"a frame must be uint8 of shape {expected}, got {frame.dtype} of shape {frame.shape}"
-            )
+            raise ValueError(f"a frame must be uint8 {expected}, got {frame.dtype} {frame.shape}")
         try:
             self._stream.send(np.ascontiguousarray(frame))
         except OSError:
             raise self._torn() from None
         self.frames += 1
 
-    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self._stream.close()
             if kind is None:
@@ -357,23 +346,22 @@ class VideoWriter:
             self._part.unlink(missing_ok=True)
 
     def _finish(self) -> None:
+        """Give the file its name, once every frame is found in it."""
         from imageio_ffmpeg import count_frames_and_secs
 
         if not self.frames:
             raise ValueError(f"no frame was written to {self.path}")
         try:
-            complete = count_frames_and_secs(str(self._part))[0] == self.frames
+            found, _ = count_frames_and_secs(str(self._part))
         except RuntimeError:
-            complete = False
-        if not complete:
+            found = 0
+        if found != self.frames:
             raise self._torn()
         self._part.replace(self.path)
 
     def _torn(self) -> OSError:
         free = shutil.disk_usage(self.path.parent).free / 1e6
-        return OSError(
-            f"cannot write {self.path}: ffmpeg failed at frame {self.frames} ({free:,.0f} MB are free there)"
-        )
+        return OSError(f"cannot write {self.path}: ffmpeg failed at frame {self.frames}, {free:,.0f} MB free")
 
 
 @cache
@@ -383,9 +371,7 @@ def _font() -> Any:
     return cv2.FontFace("sans")
 
 
-def panel(
-    frame: Frame, items: Sequence[tuple[str, str]], legend: Sequence[tuple[str, tuple[int, int, int]]] = ()
-) -> None:
+def panel(frame: Frame, items: Sequence[tuple[str, str]], legend: Sequence[tuple[str, Colour]] = ()) -> None:
     """Draw a line of labelled values along a frame's top, and coloured keys at its right end; in place.
 
     What does not fit is left out: first the labels, then the keys, then the last values.
@@ -410,9 +396,8 @@ def panel(
         cv2.putText(frame, text, (x, round(1.45 * size)), colour, _font(), size, weight)
 
     gap, right = size // 2, width - size
-    wide = [
-        -(-measure(value, 600) // size) * size + 2 * gap for _, value in items
-    ]  # in steps, lest they jitter
+    steps = [-(-measure(value, 600) // size) for _, value in items]  # whole letters, lest the panel jitter
+    wide = [step * size + 2 * gap for step in steps]
     keys = sum(measure(label, 400) + 2 * size + gap for label, _ in legend)
     labels = [measure(label, 400) + gap for label, _ in items]
     if size + sum(wide) + sum(labels) + keys > width:

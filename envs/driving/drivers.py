@@ -83,9 +83,9 @@ def follow(t, speed_limit):
 def accelerate(t, ranks, i, speed_limit):
     """Set the IDM acceleration of vehicle `i` at any speed; during a lane change the smaller of both lanes'."""
     acceleration = idm(t, i, i, ranks[LEADER, i], speed_limit)
-    target = t[TARGET_LANE, i]
-    if t[LANE, i] != target:
-        acceleration = min(acceleration, idm(t, i, i, leader(t, ranks, i, target), speed_limit))
+    if t[LANE, i] != t[TARGET_LANE, i]:
+        front = leader(t, ranks, i, t[TARGET_LANE, i])
+        acceleration = min(acceleration, idm(t, i, i, front, speed_limit))
     limit = t[MAX_ACCELERATION, i]
     t[ACCELERATION, i] = min(max(acceleration, -limit), limit)
 
@@ -154,9 +154,15 @@ def choose_lane(t, ranks, i, lanes, speed_limit):
     t[TIMER, i] = 0.0
     if abs(t[SPEED, i]) < 1:
         return
-    for candidate in (lane - 1, lane + 1):
-        if 0 <= candidate < lanes and reachable(t[X, i], t[Y, i], candidate) and mobil(t, ranks, i, candidate, speed_limit):
-            t[TARGET_LANE, i] = candidate
+    braking = interaction(t, i, i, ranks[LEADER, i])
+    for side in (-1, 1):
+        candidate = lane + side
+        if 0 <= candidate < lanes and reachable(t[X, i], t[Y, i], candidate):
+            new_braking = interaction(t, i, i, ranks[LEADER + side, i])
+            # Nothing to gain is the usual case; it is settled here without the power function.
+            hopeless = new_braking >= braking and t[POLITENESS, i] == 0.0 and t[MIN_GAIN, i] > 0
+            if not hopeless and mobil(t, ranks, i, side, speed_limit):
+                t[TARGET_LANE, i] = candidate
 
 
 @kernel
@@ -172,20 +178,17 @@ def contested(t, i):
 
 
 @kernel
-def mobil(t, ranks, i, lane, speed_limit):
-    """Whether MOBIL advises vehicle `i` to change to `lane`."""
-    front, new_front = ranks[LEADER, i], leader(t, ranks, i, lane)
-    braking, new_braking = interaction(t, i, i, front), interaction(t, i, i, new_front)
-    polite = t[POLITENESS, i] != 0.0
-    if not polite and new_braking >= braking and t[MIN_GAIN, i] > 0:
-        return False  # no gain: the usual case, settled without the power function
-    free = free_acceleration(t, i, i, speed_limit)
-    gain = (free - new_braking) - (free - braking)
-    new_rear = follower(t, ranks, i, lane)
+def mobil(t, ranks, i, side, speed_limit):
+    """Whether MOBIL advises vehicle `i` to change to the lane on its left (-1) or right (1)."""
+    front, new_front = ranks[LEADER, i], ranks[LEADER + side, i]
+    new_rear = follower(t, ranks, i, t[LANE, i] + side)
     new_rear_after = idm(t, i, new_rear, i, speed_limit)
-    if polite:
+    if new_rear_after < -t[MAX_IMPOSED_BRAKING, i]:
+        return False
+    gain = idm(t, i, i, new_front, speed_limit) - idm(t, i, i, front, speed_limit)
+    if t[POLITENESS, i] != 0.0:
         rear = follower(t, ranks, i, t[LANE, i])
         others = new_rear_after - idm(t, i, new_rear, new_front, speed_limit)
         others += idm(t, i, rear, front, speed_limit) - idm(t, i, rear, i, speed_limit)
         gain += t[POLITENESS, i] * others
-    return gain >= t[MIN_GAIN, i] and new_rear_after >= -t[MAX_IMPOSED_BRAKING, i]
+    return gain >= t[MIN_GAIN, i]

@@ -159,6 +159,7 @@ class Highway(BatchEnv):
         )
         self._speeds = np.array(p.action_target_speeds)
         self._traffic, self._ranks = allocate(rows, p.vehicles_count + 1)
+        self._nearest = np.zeros((rows, MAX_LANES + 2), np.int64)
         self._time = np.zeros(rows)
         self._outcome = Outcome(
             self._observations,
@@ -186,7 +187,7 @@ class Highway(BatchEnv):
             self._trace_observed[:] = self._outcome.observed[self.trace_rows]
             self._trace_time[:] = self._time[self.trace_rows]
         launch(
-            step_rows, self.num_envs, self._active, actions, self._traffic, self._ranks, self._time, self._rules, self._speeds,
+            step_rows, self.num_envs, self._active, actions, self._traffic, self._ranks, self._nearest, self._time, self._rules, self._speeds,
             self._outcome, self._trace_slot, self._trace,
         )  # fmt: skip
 
@@ -346,9 +347,8 @@ def place(t, i, x, lane, speed):
 
 
 @kernel
-def step_rows(start, stop, active, actions, traffic, ranks, time, rules, speeds, outcome, trace_slot, trace):
+def step_rows(start, stop, active, actions, traffic, ranks, nearest, time, rules, speeds, outcome, trace_slot, trace):
     """Row kernel: act, simulate the substeps, reward and observe."""
-    nearest = np.empty(MAX_LANES, np.int64)
     for r in range(start, stop):
         if not active[r]:
             continue
@@ -356,7 +356,7 @@ def step_rows(start, stop, active, actions, traffic, ranks, time, rules, speeds,
         time[r] += rules.step_time
         act(t, actions[r], rules.lanes, speeds)
         for frame in range(rules.frames):
-            decide(t, ranks[r], nearest, rules.lanes, SPEED_LIMIT)
+            decide(t, ranks[r], nearest[r], rules.lanes, SPEED_LIMIT)
             advance(t, rules.dt, rules.lanes)
             rank(t, ranks[r], rules.lanes)
             collide(t, ranks[r], rules.dt)

@@ -2,7 +2,7 @@
 
 Traffic is a float64 array (N, K, V): K features of V vehicles in each of N rows, vehicle 0 being the ego. Everything a
 driver is made of lives there per vehicle; nothing is a class attribute. Kernels take one row ``t`` (K, V) and write
-``t[SPEED, i]`` for the speed of vehicle ``i``; beside it goes ``ranks`` (4, V), the row's vehicles sorted by x.
+``t[SPEED, i]`` for the speed of vehicle ``i``; beside it goes ``ranks`` (6, V), the row's vehicles sorted by x.
 
 World frame: x along the road, y to the right, metres; headings in radians from +x towards +y.
 """
@@ -51,7 +51,7 @@ FEATURES = (
     "sin",  # of the heading
     "acceleration",  # m/s^2
     "slip_sin",  # sine of the slip angle
-    "gap",  # m to the leader on the own lane, centre to centre; infinite without one
+    "gap",  # m to the leader on the own lane, centre to centre; FAR without one
     "closing",  # m/s, closing speed to it along the own heading
 )
 (
@@ -61,9 +61,11 @@ FEATURES = (
     GAP, CLOSING,
 ) = range(len(FEATURES))  # fmt: skip
 
-ORDER, RANK, LANES, LEADER = range(4)
-"""Rows of ``ranks``: the vehicle at each place by x; of each vehicle its place, the lanes it is on (bits), its leader."""
+ORDER, RANK, LANES, LEADER_LEFT, LEADER, LEADER_RIGHT = range(6)
+"""Rows of ``ranks``: the vehicle at each place by x; of each vehicle its place, the lanes it is on (bits), and its
+leaders (-1: none) on the lane to its left, on its own and on the one to its right."""
 MAX_LANES = 32
+FAR = 1e150  # m: a gap whose effect vanishes in rounding, and whose square does not overflow
 
 DRIVER_DEFAULTS = {
     COMFORT_ACCELERATION: 3.0,
@@ -81,11 +83,11 @@ DRIVER_DEFAULTS = {
 
 
 def allocate(rows: int, vehicles: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Zeroed traffic (rows, K, vehicles) with default drivers, and its ranks (rows, 4, vehicles)."""
+    """Zeroed traffic (rows, K, vehicles) with default drivers, and its ranks (rows, 6, vehicles)."""
     traffic = np.zeros((rows, len(FEATURES), vehicles))
     for feature, value in DRIVER_DEFAULTS.items():
         traffic[:, feature] = value
-    ranks = np.zeros((rows, 4, vehicles), np.int64)
+    ranks = np.zeros((rows, 6, vehicles), np.int64)
     ranks[:, (ORDER, RANK)] = np.arange(vehicles)
     return traffic, ranks
 
@@ -165,21 +167,26 @@ def rank(t, ranks, lanes):
 
 @kernel
 def find_leaders(t, ranks, nearest):
-    """Find each vehicle's leader, gap and closing speed in one sweep from the front; `nearest` (MAX_LANES,) is scratch."""
+    """Find each vehicle's leaders, gap and closing speed in one sweep from the front.
+
+    `nearest` (MAX_LANES + 2,) is scratch: the rearmost vehicle so far on each lane, with an empty lane on either side.
+    """
     nearest[:] = -1
     ahead = np.inf
     for place in range(t.shape[1] - 1, -1, -1):
         vehicle = ranks[ORDER, place]
-        x = t[X, vehicle]
-        tied = x == ahead or (place > 0 and t[X, ranks[ORDER, place - 1]] == x)
-        own = np.int64(t[LANE, vehicle])
-        front = leader(t, ranks, vehicle, own) if tied else nearest[own]
-        ranks[LEADER, vehicle] = front
-        t[GAP, vehicle] = t[X, front] - x if front >= 0 else np.inf
+        x, own = t[X, vehicle], np.int64(t[LANE, vehicle])
+        for side in range(3):
+            ranks[LEADER_LEFT + side, vehicle] = nearest[own + side]
+        if x == ahead or (place > 0 and t[X, ranks[ORDER, place - 1]] == x):  # neither is behind the other
+            for side in range(3):
+                ranks[LEADER_LEFT + side, vehicle] = leader(t, ranks, vehicle, own + side - 1)
+        front = ranks[LEADER, vehicle]
+        t[GAP, vehicle] = t[X, front] - x if front >= 0 else FAR
         t[CLOSING, vehicle] = closing_speed(t, vehicle, front) if front >= 0 else 0.0
-        for lane in range(max(own - 1, 0), min(own + 2, MAX_LANES)):
-            if ranks[LANES, vehicle] >> lane & 1:
-                nearest[lane] = vehicle
+        for side in range(3):
+            if ranks[LANES, vehicle] << 1 >> (own + side) & 1:
+                nearest[own + side] = vehicle
         ahead = x
 
 
@@ -194,6 +201,8 @@ def closing_speed(t, i, front):
 @kernel
 def leader(t, ranks, vehicle, lane):
     """The nearest vehicle at or ahead of `vehicle` on `lane`, or -1; of equals the last in vehicle order."""
+    if lane < 0:
+        return -1
     x, bit = t[X, vehicle], np.int64(1) << np.int64(lane)
     place = ranks[RANK, vehicle]
     while place > 0 and t[X, ranks[ORDER, place - 1]] == x:
