@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from operator import index
 from typing import Any, ClassVar
 
 import gymnasium
@@ -14,6 +15,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from foveal.envs.overlay import Annotation
 from foveal.envs.params import Params
 from foveal.envs.scene import Scene
 
@@ -28,9 +30,9 @@ _MODES = {name: mode for mode in AutoresetMode for name in (mode.name.lower(), m
 class BatchEnv(VectorEnv[Any, Any, Any]):
     """N independent rows of one world, held as arrays and stepped by compiled code.
 
-    A row's results depend on its own seed and actions alone. Seeding with an int s gives row i the seed s + i; episode
-    e of a row (0 after a seeded reset, then counted up by every later reset) draws from a generator keyed by
-    (row seed, e).
+    A row's results depend on its own seed and actions alone. Seeding with an int s gives row i the seed s + i;
+    episode e of a row (0 after a seeded reset, then counted up by every later reset) draws from a generator keyed
+    by (row seed, e).
 
     A world subclasses this, names its `Params`, and implements the methods marked *world* below.
 
@@ -49,7 +51,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
     """
 
     Params: ClassVar[type[Params]]
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own form)
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 1}
     action_names: tuple[str, ...] = ()
 
     def __init__(
@@ -84,6 +86,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         self._elapsed = np.zeros(num_envs, np.int64)
         self._ended = np.zeros(num_envs, np.bool_)
         self._active = np.ones(num_envs, np.bool_)
+        self._started = False
         self._observations = np.zeros(self.observation_space.shape or (), self.observation_space.dtype)
         self._rewards = np.zeros(num_envs, np.float64)
         self._terminated = np.zeros(num_envs, np.bool_)
@@ -101,11 +104,14 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         raise NotImplementedError
 
     def _spawn(self, rows: Rows) -> None:
-        """*World*: begin an episode in each of `rows` from (`_seed`, `_episode`), and write `_observations`."""
+        """*World*: begin an episode in each of `rows` from (`_seed`, `_episode`); write `_observations`."""
         raise NotImplementedError
 
     def _advance(self, actions: NDArray[Any]) -> None:
-        """*World*: step the rows where `_active`; write `_observations`, `_rewards`, `_terminated`, `_truncated`."""
+        """*World*: step the rows where `_active`; write `_observations`, `_rewards`, `_terminated`, `_truncated`.
+
+        The other rows are to be left as they are.
+        """
         raise NotImplementedError
 
     def _restored(self) -> None:
@@ -126,8 +132,8 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         """The scenes after each substep of the last step of a traced row."""
         raise NotImplementedError
 
-    def draw(self, scene: Scene) -> NDArray[np.uint8]:
-        """*World*: draw one scene as an (H, W, 3) RGB frame."""
+    def draw(self, scene: Scene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
+        """*World*: draw one scene, and what is noted of the policy, as an (H, W, 3) RGB frame."""
         raise NotImplementedError
 
     # Reset
@@ -138,9 +144,10 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         """Begin new episodes in all rows, or in those of ``options["reset_mask"]``.
 
         Args:
-            seed: An int s (row i gets s + i), one int per row, or None: the next episode of each row's stream. Before
-                any seed was given the streams are seeded from the system's entropy.
-            options: ``{"reset_mask": (N,) bool}`` resets only those rows; with a seed, only those are reseeded.
+            seed: An int s (row i gets s + i), one int per row, or None: the next episode of each row's stream.
+                Before any seed was given the streams are seeded from the system's entropy.
+            options: ``{"reset_mask": (N,) bool}`` resets only those rows; with a seed, only those are
+                reseeded.
 
         Returns:
             Observations (N, ...) and infos.
@@ -154,6 +161,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         elif seeds is not None:
             self._seed[rows], self._episode[rows] = seeds[rows], -1
         self._begin(rows)
+        self._started = bool((self._episode >= 0).all())
         present = np.zeros(self.num_envs, np.bool_)
         present[rows] = True
         return self._out(self._observations), self._masked(self._info(), present)
@@ -162,9 +170,9 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         self._episode[rows] += 1
         self._elapsed[rows] = 0
         self._ended[rows] = False
-        rewards = self._rewards[rows]
+        rewards = self._rewards[rows]  # of the step that is being handed out; a world's `_spawn` may write there
         self._spawn(rows)
-        self._rewards[rows] = rewards  # of the step that is being handed out, whatever a world's `_spawn` computes
+        self._rewards[rows] = rewards
 
     def _rows_to_reset(self, options: dict[str, Any] | None) -> Rows:
         unknown = set(options or ()) - {"reset_mask"}
@@ -175,16 +183,18 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         mask = np.asarray(options["reset_mask"])
         if mask.dtype != np.bool_ or mask.shape != (self.num_envs,) or not mask.any():
             raise ValueError(
-                f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at least one True, "
-                f"got {mask.dtype} of shape {mask.shape} with {int(np.count_nonzero(mask))} set"
+                f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at least one "
+                f"True, got {mask.dtype} of shape {mask.shape} with {int(np.count_nonzero(mask))} set"
             )
         return np.flatnonzero(mask)
 
     def _checked_seeds(self, seed: int | Sequence[int] | None) -> NDArray[np.int64] | None:
         if seed is None:
             return None
-        many = isinstance(seed, Iterable)
-        values = [int(s) for s in seed] if many else [int(seed) + i for i in range(self.num_envs)]  # type: ignore[union-attr, arg-type]
+        if isinstance(seed, Iterable):
+            values = [index(s) for s in seed]
+        else:
+            values = list(range(index(seed), index(seed) + self.num_envs))
         if len(values) != self.num_envs:
             raise ValueError(f"seed: {len(values)} seeds for {self.num_envs} rows")
         if min(values) < 0 or max(values) >= 2**63:
@@ -207,12 +217,12 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             ResetNeeded: before the first reset, or for an ended row where autoreset is disabled.
         """
         actions = self._checked_actions(actions)
-        if self._episode.min() < 0:
+        if not self._started:
             raise ResetNeeded("call reset() before step()")
-        restarting = np.count_nonzero(self._ended) > 0  # some 1 us cheaper than any(), as much as a vehicle's step
+        restarting = np.count_nonzero(self._ended) > 0  # cheaper than any() for few rows
         if restarting and self.autoreset_mode is AutoresetMode.DISABLED:
             rows = np.flatnonzero(self._ended)[:8].tolist()
-            raise ResetNeeded(f"rows {rows} have ended: reset them with options={{'reset_mask': ...}} before stepping")
+            raise ResetNeeded(f"rows {rows} have ended: reset them with options={{'reset_mask': ...}} first")
         self._active = ~self._ended
         self._elapsed += self._active
         self._advance(actions)
@@ -233,7 +243,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         return out(self._observations), out(self._rewards), out(self._terminated), out(self._truncated), infos
 
     def _restart_at_once(self, ended: NDArray[np.bool_]) -> Infos:
-        """Same-step autoreset: keep the last observation and info of the ended rows, and begin their next episodes."""
+        """Same-step autoreset: keep the ended rows' last observation and info, and begin their next episodes."""
         final: Infos = {}
         rows = np.flatnonzero(ended)
         if rows.size:
@@ -241,21 +251,21 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             for row in rows:
                 last[row] = self._observations[row].copy()
             last_info = _copied(self._masked(self._info(), ended.copy()))
-            final = {"final_obs": last, "_final_obs": ended.copy(), "final_info": last_info, "_final_info": ended}
+            final = {"final_obs": last, "_final_obs": ended.copy()}
+            final |= {"final_info": last_info, "_final_info": ended}
             self._begin(rows)
         return {**self._masked(self._info(), np.ones(self.num_envs, np.bool_)), **final}
 
     def _checked_actions(self, actions: Any) -> NDArray[Any]:
-        space, given = self.action_space, np.asarray(actions)
-        if given.shape != space.shape:
-            raise ValueError(f"actions have shape {given.shape}, expected {space.shape}")
-        integers = np.issubdtype(space.dtype, np.integer)
-        if not np.issubdtype(given.dtype, np.integer if integers else np.floating):
-            raise ValueError(f"actions have dtype {given.dtype}, expected {space.dtype}")
-        low, high = (space.low, space.high) if isinstance(space, spaces.Box) else (space.start, space.start + space.nvec - 1)  # type: ignore[attr-defined]
-        if not ((given >= low) & (given <= high)).all():
-            raise ValueError(f"actions out of range: all must be in [{np.min(low)}, {np.max(high)}]")
-        return given.astype(space.dtype, copy=False)
+        given = np.asarray(actions)
+        low, high = self._action_limits
+        if given.shape != low.shape:
+            raise ValueError(f"actions have shape {given.shape}, expected {low.shape}")
+        if given.dtype.kind not in ("f" if low.dtype.kind == "f" else "iu"):
+            raise ValueError(f"actions have dtype {given.dtype}, expected {low.dtype}")
+        if np.count_nonzero((given >= low) & (given <= high)) < given.size:  # false for NaN too
+            raise ValueError(f"actions out of range: all must be in [{low.min()}, {high.max()}]")
+        return given.astype(low.dtype, copy=False)
 
     # Infos
 
@@ -280,23 +290,28 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         """Restore what `get_state` of a world with the same parameters returned, bit for bit.
 
         Raises:
-            ValueError: naming the array, where one is missing, foreign, of another shape or dtype, not finite, or out
-                of range; nothing has changed then.
+            ValueError: naming the array, where one is missing, foreign, of another shape or dtype, not finite, or
+                out of range; nothing has changed then.
         """
         ours = self._all_state()
         if foreign := sorted(ours.keys() ^ state.keys()):
             raise ValueError(f"state has missing or foreign arrays: {', '.join(foreign)}")
+        state = {name: np.asarray(array) for name, array in state.items()}
         for name, array in ours.items():
-            given = np.asarray(state[name])
+            given = state[name]
             if given.shape != array.shape or given.dtype != array.dtype:
                 raise ValueError(
                     f"state[{name!r}] is {given.dtype} {given.shape}, expected {array.dtype} {array.shape}"
                 )
             if not np.isfinite(given).all():
                 raise ValueError(f"state[{name!r}] is not finite")
+        for name, least in (("seed", 0), ("episode", -1), ("elapsed", 0)):
+            if state[name].min() < least:
+                raise ValueError(f"state[{name!r}] must be at least {least}")
         self._check_state(state)
         for name, array in ours.items():
             array[...] = state[name]
+        self._started = bool((self._episode >= 0).all())
         self._restored()
 
     def _all_state(self) -> dict[str, NDArray[Any]]:
@@ -318,8 +333,8 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         return np.stack([self.draw(scene) for scene in self.trace(row)])
 
     def _check_rows(self, rows: Sequence[int]) -> Rows:
-        checked = np.asarray(list(rows), np.int64)
-        if checked.size and not (0 <= checked.min() and checked.max() < self.num_envs):
+        checked = np.array([index(row) for row in rows], np.int64)
+        if checked.size and not (checked.min() >= 0 and checked.max() < self.num_envs):
             raise ValueError(f"rows {checked.tolist()}: must be in [0, {self.num_envs - 1}]")
         return checked
 
@@ -335,7 +350,9 @@ class SingleEnv(gymnasium.Env[Any, Any]):
     world: ClassVar[Callable[..., BatchEnv]]
 
     def __init__(self, render_mode: str | None = None, **params: Any) -> None:
-        self.batch = type(self).world(1, render_mode=render_mode, autoreset_mode=AutoresetMode.DISABLED, **params)
+        self.batch = type(self).world(
+            1, render_mode=render_mode, autoreset_mode=AutoresetMode.DISABLED, copy=True, **params
+        )
         self.render_mode = render_mode
         self.observation_space = self.batch.single_observation_space
         self.action_space = self.batch.single_action_space
@@ -378,6 +395,15 @@ def _autoreset_mode(mode: str | AutoresetMode) -> AutoresetMode:
     if mode not in _MODES:
         raise ValueError(f"autoreset_mode={mode!r}: must be 'next_step', 'same_step' or 'disabled'")
     return _MODES[mode]
+
+
+def _limits(space: spaces.Space[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Lowest and highest batched action, in the dtype that worlds take."""
+    if isinstance(space, spaces.Box):
+        return space.low, space.high
+    if isinstance(space, spaces.MultiDiscrete):
+        return space.start, space.start + space.nvec - 1
+    raise TypeError(f"actions must be Discrete, MultiDiscrete or Box, not {space}")
 
 
 def _at_least_one(name: str, value: int) -> int:

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,14 +18,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 
+from foveal.envs.overlay import Annotation, Frame, panel
 from foveal.envs.scene import Scene
 
-Frame = NDArray[np.uint8]
-Colour = tuple[int, int, int]
 Policy = Callable[[Any], Any]
-
-HEADS: tuple[Colour, ...] = ((255, 196, 77), (86, 204, 242), (255, 110, 199), (182, 146, 255))
-"""RGB of the attention heads."""
 
 _HOLD = 1.0  # s for which a video shows the last state of an episode
 _FILTERS = "crop=trunc(iw/2)*2:trunc(ih/2)*2,scale=out_color_matrix=bt709,setparams="
@@ -38,21 +33,6 @@ _FORMATS: dict[str, dict[str, Any]] = {
     ".mp4": {"codec": "libx264", "pix_fmt_out": "yuv420p", "output_params": _H264},
     ".gif": {"codec": "gif", "pix_fmt_out": "pal8", "output_params": _GIF},
 }
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """What a picture tells about the policy, beside the scene.
-
-    Attributes:
-        action: Name of the action under way, or None.
-        reward: Sum of the episode's rewards so far.
-        attention: (S,) or (heads, S) weights over the slots of `Scene.observed`, or None.
-    """
-
-    action: str | None = None
-    reward: float = 0.0
-    attention: NDArray[np.floating[Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -362,58 +342,3 @@ class VideoWriter:
     def _torn(self) -> OSError:
         free = shutil.disk_usage(self.path.parent).free / 1e6
         return OSError(f"cannot write {self.path}: ffmpeg failed at frame {self.frames}, {free:,.0f} MB free")
-
-
-@cache
-def _font() -> Any:
-    import cv2
-
-    return cv2.FontFace("sans")
-
-
-def panel(frame: Frame, items: Sequence[tuple[str, str]], legend: Sequence[tuple[str, Colour]] = ()) -> None:
-    """Draw a line of labelled values along a frame's top, and coloured keys at its right end; in place.
-
-    What does not fit is left out: first the labels, then the keys, then the last values.
-
-    Args:
-        frame: (H, W, 3) uint8 RGB.
-        items: (label, value) pairs.
-        legend: (label, RGB) pairs.
-    """
-    import cv2
-
-    height, width = frame.shape[:2]
-    size = int(np.clip(min(0.075 * height, width / 52), 10, 28))  # px, of the letters
-    strip = frame[: 2 * size]
-    fade = np.clip((2 * size - np.arange(len(strip))) / size, 0, 1)[:, None, None]
-    strip[...] = strip * (1 - 0.5 * fade)
-
-    def measure(text: str, weight: int) -> int:
-        return cv2.getTextSize((width, height), text, (0, 0), _font(), size, weight)[2]
-
-    def put(text: str, x: int, colour: tuple[int, int, int], weight: int) -> None:
-        cv2.putText(frame, text, (x, round(1.45 * size)), colour, _font(), size, weight)
-
-    gap, right = size // 2, width - size
-    steps = [-(-measure(value, 600) // size) for _, value in items]  # whole letters, lest the panel jitter
-    wide = [step * size + 2 * gap for step in steps]
-    keys = sum(measure(label, 400) + 2 * size + gap for label, _ in legend)
-    labels = [measure(label, 400) + gap for label, _ in items]
-    if size + sum(wide) + sum(labels) + keys > width:
-        labels = [0] * len(items)
-    if size + sum(wide) + keys <= width:
-        for label, colour in reversed(legend):
-            right -= measure(label, 400)
-            put(label, right, (190, 197, 206), 400)
-            dot = ((right - size // 2 - 2) * 16, round(1.08 * size * 16))
-            cv2.circle(frame, dot, round(0.28 * size * 16), colour, cv2.FILLED, cv2.LINE_AA, shift=4)
-            right -= 2 * size + gap
-    x = size
-    for (label, value), span, room in zip(items, wide, labels, strict=True):
-        if x + room + span > right + 2 * gap:
-            break
-        if room:
-            put(label, x, (150, 158, 168), 400)
-        put(value, x + room, (240, 243, 246), 600)
-        x += room + span

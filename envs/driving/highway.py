@@ -42,6 +42,7 @@ from foveal.envs.driving.traffic import (
     rank,
     reachable,
 )
+from foveal.envs.overlay import Annotation
 from foveal.envs.params import Params, param
 from foveal.envs.rng import uniform
 from foveal.envs.scene import Lane, Scene
@@ -240,11 +241,12 @@ class Highway(BatchEnv):
             lanes=_road(self.params.lanes_count),
         )
 
-    def draw(self, scene: Scene) -> NDArray[np.uint8]:
+    def draw(self, scene: Scene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
         from foveal.envs.driving import topdown
 
-        p = self.params
-        return topdown.draw(scene, width=p.screen_width, height=p.screen_height, scaling=p.scaling)
+        width, height = round(self.params.screen_width * zoom), round(self.params.screen_height * zoom)
+        scaling = self.params.scaling * zoom
+        return topdown.draw(scene, width=width, height=height, scaling=scaling, annotation=annotation)
 
 
 class HighwayEnv(SingleEnv):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.recording import HEADS, Annotation, Colour, Frame, panel
+from foveal.envs.overlay import HEADS, Annotation, Colour, Frame, panel
 from foveal.envs.scene import Lane, Scene
 
 Floats = NDArray[np.float64]
