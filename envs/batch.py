@@ -153,13 +153,12 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             Observations (N, ...) and infos.
         """
         rows = self._rows_to_reset(options)
-        seeds = self._checked_seeds(seed)
-        if seeds is None and (self._episode[rows] < 0).any():
-            seeds = self._checked_seeds(secrets.randbelow(EVALUATION_SEEDS - self.num_envs))
-            rows_without = rows[self._episode[rows] < 0]
-            self._seed[rows_without], self._episode[rows_without] = seeds[rows_without], -1
-        elif seeds is not None:
-            self._seed[rows], self._episode[rows] = seeds[rows], -1
+        if seed is None:
+            unseeded = rows[self._episode[rows] < 0]
+            if unseeded.size:
+                self._reseed(unseeded, secrets.randbelow(EVALUATION_SEEDS - self.num_envs))
+        else:
+            self._reseed(rows, seed)
         self._begin(rows)
         self._started = bool((self._episode >= 0).all())
         present = np.zeros(self.num_envs, np.bool_)
@@ -188,18 +187,16 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             )
         return np.flatnonzero(mask)
 
-    def _checked_seeds(self, seed: int | Sequence[int] | None) -> NDArray[np.int64] | None:
-        if seed is None:
-            return None
+    def _reseed(self, rows: Rows, seed: int | Sequence[int]) -> None:
         if isinstance(seed, Iterable):
-            values = [index(s) for s in seed]
+            seeds = [index(s) for s in seed]
         else:
-            values = list(range(index(seed), index(seed) + self.num_envs))
-        if len(values) != self.num_envs:
-            raise ValueError(f"seed: {len(values)} seeds for {self.num_envs} rows")
-        if min(values) < 0 or max(values) >= 2**63:
+            seeds = list(range(index(seed), index(seed) + self.num_envs))
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed: {len(seeds)} seeds for {self.num_envs} rows")
+        if min(seeds) < 0 or max(seeds) >= 2**63:
             raise ValueError(f"seed={seed}: must be in [0, 2**63)")
-        return np.array(values, np.int64)
+        self._seed[rows], self._episode[rows] = np.array(seeds, np.int64)[rows], -1
 
     # Step
 
@@ -320,7 +317,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
 
     # Pictures
 
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:  # type: ignore[override]
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """One (H, W, 3) frame per row, or None without a render mode."""
         return None if self.render_mode is None else tuple(self.render_rows(range(self.num_envs)))
 
@@ -348,8 +345,10 @@ class SingleEnv(gymnasium.Env[Any, Any]):
     """
 
     world: ClassVar[Callable[..., BatchEnv]]
+    metadata: dict[str, Any] = dict(BatchEnv.metadata)  # gymnasium.make looks for render modes in the class
 
     def __init__(self, render_mode: str | None = None, **params: Any) -> None:
+        params.setdefault("trace_rows", () if render_mode is None else (0,))  # so that a wrapped one can be recorded
         self.batch = type(self).world(
             1, render_mode=render_mode, autoreset_mode=AutoresetMode.DISABLED, copy=True, **params
         )
@@ -369,7 +368,7 @@ class SingleEnv(gymnasium.Env[Any, Any]):
         observations, rewards, terminated, truncated, infos = self.batch.step(np.asarray(action)[None])
         return observations[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), _first(infos)
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The present frame (H, W, 3), or None without a render mode."""
         return None if self.render_mode is None else self.batch.render_rows([0])[0]
 

@@ -54,16 +54,23 @@ def inlined(function: _F) -> _F:
 
 
 def _compiled(function: _F, inline: bool) -> _F:
-    options = {"nogil": True, "error_model": "numpy", "fastmath": False, "forceinline": inline, "_nrt": False}
-    folder = cache_folder()
-    if folder is None:
-        return numba.njit(function, **options)
-    theirs = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)  # read once, while decorating
+    njit: Any = numba.njit  # its type stub does not know all options
+    config: Any = numba.config
+    theirs = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder() or theirs)  # read once, while decorating
     try:
-        return numba.njit(function, cache=True, **options)
+        compiled: _F = njit(
+            function,
+            nogil=True,
+            error_model="numpy",
+            fastmath=False,
+            forceinline=inline,
+            cache=cache_folder() is not None,
+            _nrt=False,
+        )
+        return compiled
     finally:
-        numba.config.CACHE_DIR = theirs
+        config.CACHE_DIR = theirs
 
 
 @cache
@@ -77,8 +84,13 @@ def cache_folder() -> Path | None:
     name = f"kernels-{source_hash()[:16]}"
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     preferred = os.environ.get("FOVEAL_CACHE_DIR") or os.path.join(home, "foveal")
-    private = os.path.join(tempfile.gettempdir(), f"foveal-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
-    for base in (preferred, private):
+    bases = [preferred]
+    try:
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        bases.append(os.path.join(tempfile.gettempdir(), f"foveal-{user}"))
+    except FileNotFoundError:  # there is no writable temporary folder
+        pass
+    for base in bases:
         folder = Path(base) / name
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -88,7 +100,7 @@ def cache_folder() -> Path | None:
         except OSError:
             continue
     warnings.warn(
-        f"foveal: neither {preferred} nor {private} can be written; kernels are compiled anew in every process "
+        f"foveal: cannot write to {' or '.join(bases)}; kernels are compiled anew in every process "
         "(set FOVEAL_CACHE_DIR to a writable folder)",
         RuntimeWarning,
         stacklevel=2,
@@ -97,8 +109,9 @@ def cache_folder() -> Path | None:
 
 
 def _owned_by_us(folder: Path) -> bool:
-    """Whether nobody else can have put code into the folder (the temporary directory is shared)."""
-    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+    """Whether nobody else can put code into the folder or swap it (the temporary directory is shared)."""
+    owners = {path.lstat().st_uid for path in (folder, folder.parent)}
+    return not hasattr(os, "getuid") or owners == {os.getuid()}
 
 
 def source_hash() -> str:
@@ -114,12 +127,14 @@ def source_hash() -> str:
 
 
 def _kernel_sources() -> list[Path]:
-    folders = set()
+    folders: set[Path] = set()
     for package in _KERNEL_PACKAGES:
         spec = find_spec(package)
         folders.update(Path(folder) for folder in (spec and spec.submodule_search_locations) or ())
     files = {file.resolve() for folder in folders for file in folder.rglob("*.py")}
-    return sorted(file for file in files if re.search(rb"^@(kernel|inlined)$", file.read_bytes(), re.MULTILINE))
+    own = Path(__file__).resolve()  # it holds the compiler's options, which Numba's own check ignores
+    marked = re.compile(rb"^@(kernel|inlined)$", re.MULTILINE)
+    return sorted(file for file in files if file == own or marked.search(file.read_bytes()))
 
 
 # --- Row-parallel launches ---------------------------------------------------------------------------------------

@@ -334,9 +334,7 @@ def test_wrapped_vectors_need_one_traced_row(tmp_path):
         with pytest.raises(ValueError, match=r"one row and trace_rows=\(0,\)"):
             record(NegatedRows(bad), right, tmp_path / "toy.mp4")
     with pytest.raises(ValueError, match="same_step"):
-        record(
-            VectorWrapper(Toy(1, trace_rows=(0,), autoreset_mode="same_step")), right, tmp_path / "toy.mp4"
-        )
+        record(VectorWrapper(Toy(1, trace_rows=(0,), autoreset_mode="same_step")), right, tmp_path / "toy.mp4")
 
 
 class Foreign(gymnasium.Env):
@@ -411,9 +409,7 @@ def test_highway_is_recorded_without_a_display(tmp_path, monkeypatch):
     frames, meta = decode(result.paths[0])
     assert len(frames) == 1 + 2 * 15 + 15
     assert meta["size"] == (1200, 300)
-    assert (
-        np.abs(np.diff(frames[1:31].astype(int), axis=0)).max((1, 2, 3)).min() > 100
-    )  # it moves in every frame
+    assert np.abs(np.diff(frames[1:31].astype(int), axis=0)).max((1, 2, 3)).min() > 100  # it moves in every frame
 
 
 @pytest.mark.parametrize(("width", "height"), [(20, 8), (120, 40), (600, 150), (2000, 1000)])

@@ -59,9 +59,7 @@ def changed(with_, without):
 @pytest.mark.parametrize(("width", "height"), [(600, 150), (1200, 300), (333, 77), (64, 64), (16, 16)])
 def test_frame_has_the_asked_shape(width, height):
     note = Annotation("LANE_LEFT", 1.5, np.array([[0.5, 0.5], [0.1, 0.9]]))
-    frame = topdown.draw(
-        scene_of([[100, 4], [120, 8]]), width=width, height=height, scaling=5.5, annotation=note
-    )
+    frame = topdown.draw(scene_of([[100, 4], [120, 8]]), width=width, height=height, scaling=5.5, annotation=note)
     assert frame.shape == (height, width, 3)
     assert frame.dtype == np.uint8
     assert frame.flags.writeable
@@ -89,9 +87,7 @@ def test_camera_stands_still_across_a_road_that_fits_and_follows_on_one_that_doe
     views = [topdown.view_of(scene_of([[500.0, y]]), 600, 150, 5.5, (0.3, 0.5)) for y in (0.0, 12.0)]
     assert views[0] == views[1]
     wide = straight(12)
-    views = [
-        topdown.view_of(scene_of([[500.0, y]], lanes=wide), 600, 150, 5.5, (0.3, 0.5)) for y in (0.0, 12.0)
-    ]
+    views = [topdown.view_of(scene_of([[500.0, y]], lanes=wide), 600, 150, 5.5, (0.3, 0.5)) for y in (0.0, 12.0)]
     assert views[1].origin[1] - views[0].origin[1] == pytest.approx(12.0, abs=0.1)
 
 
@@ -178,9 +174,7 @@ def test_what_is_out_of_view_is_not_drawn(monkeypatch):
     monkeypatch.setattr(topdown, "_stamp", lambda *args: (stamped.append(args), stamp(*args)))
     here = straight(length=400.0)
     far = tuple(
-        Lane(lane.centre + np.array([0.0, 5000.0 + 50 * i]), 4.0, lane.lines)
-        for i in range(20)
-        for lane in here
+        Lane(lane.centre + np.array([0.0, 5000.0 + 50 * i]), 4.0, lane.lines) for i in range(20) for lane in here
     )
     counts = []
     for lanes in (here, here + far):
@@ -214,16 +208,12 @@ def attention_change(weights, observed=(0, 1, 2), positions=((200.0, 6.0), (240.
     scene = scene_of(positions, observed=observed)
     frame = topdown.draw(scene, **SIZE)
     marked = frame.copy()
-    topdown.draw_attention(
-        marked, scene, np.array(weights), topdown.view_of(scene, 600, 150, 5.5, (0.3, 0.5))
-    )
+    topdown.draw_attention(marked, scene, np.array(weights), topdown.view_of(scene, 600, 150, 5.5, (0.3, 0.5)))
     return changed(marked, frame)
 
 
 def test_attention_lines_are_as_wide_as_the_weight():
-    widths = [
-        np.count_nonzero(attention_change([0.0, weight, 0.0])[:, 290] > 60) for weight in (0.0, 0.2, 0.5, 1.0)
-    ]
+    widths = [np.count_nonzero(attention_change([0.0, weight, 0.0])[:, 290] > 60) for weight in (0.0, 0.2, 0.5, 1.0)]
     assert widths[0] == 0
     assert widths[0] < widths[1] < widths[2] < widths[3]
 
