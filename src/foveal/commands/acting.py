@@ -1,0 +1,196 @@
+"""Who drives where: ``foveal eval`` and ``foveal record``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from foveal.commands.terminal import BadInput, print_table, told_as
+from foveal.commands.worlds import DEFAULT_WORLD, Settings, world_params
+from foveal.envs.batch import EVALUATION_SEEDS
+from foveal.envs.params import did_you_mean
+
+if TYPE_CHECKING:
+    from foveal.agents.evaluation import Evaluation
+    from foveal.agents.policies import Agent
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Evaluate agents on held-out seeds: mean and 95 % interval over the first episode of each seed."""
+
+    agents: Annotated[tuple[str, ...], Positional, arg(metavar="AGENT")]
+    """Run folders, checkpoints (.safetensors) or drivers (random, slowest, keep-right, idm-mobil)."""
+    env: str | None = None
+    """World; by default that of the first run, or foveal/HighwayFast-v0."""
+    set: Settings = ()
+    """A parameter of the world (`foveal list ENV` shows them), such as lanes_count=5."""
+    episodes: int = 1000
+    """Episodes, each with a seed of its own [1]."""
+    seed: int = EVALUATION_SEEDS
+    """First seed [1]; those from 2147483648 on are held out from training."""
+    out: Path | None = None
+    """JSON file, for a single agent; by default eval.json in the folder of a run in its own world."""
+
+    def run(self) -> None:
+        """Evaluate, print and save."""
+        if not self.agents:
+            raise BadInput("eval needs an agent: a run folder, or random, slowest, keep-right or idm-mobil")
+        if self.out and len(self.agents) > 1:
+            raise BadInput(f"--out {self.out}: takes a single agent, not {len(self.agents)}")
+        if self.episodes < 2:
+            raise BadInput(f"--episodes {self.episodes}: must be at least 2")
+        cast = Cast(self.agents, self.env, self.set)
+        results = [cast.evaluate(name, self.episodes, _seed(self.seed)) for name in self.agents]
+        print_evaluations(results)
+        for name, result in zip(self.agents, results, strict=True):
+            if out := self.out or cast.eval_json(name):
+                with told_as(BadInput, OSError):
+                    print(f"saved {result.save(out)}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Record episodes as videos, with the action, the speed and what the agent attends to drawn in."""
+
+    agent: Annotated[str, Positional, arg(metavar="AGENT")]
+    """A run folder, a checkpoint (.safetensors) or a driver (random, slowest, keep-right, idm-mobil)."""
+    env: str | None = None
+    """World; by default that of the run, or foveal/HighwayFast-v0."""
+    set: Settings = ()
+    """A parameter of the world (`foveal list ENV` shows them), such as lanes_count=5."""
+    out: Path | None = None
+    """Video, .mp4 or .gif; by default video/episode.mp4 in the run's folder, or the driver's name."""
+    episodes: int = 1
+    """Episodes, each in a video of its own [1]."""
+    seed: int = EVALUATION_SEEDS
+    """Seed of the first episode [1]."""
+
+    def run(self) -> None:
+        """Record, and print the paths."""
+        cast = Cast([self.agent], self.env, self.set)
+        run = cast.run_folder(self.agent)
+        out = self.out or (run / "video" / "episode.mp4" if run else Path(f"{self.agent}.mp4"))
+        for path in cast.record(self.agent, out, self.episodes, _seed(self.seed)):
+            print(f"saved {path}")
+
+
+class Cast:
+    """Agents by name, in one world.
+
+    Args:
+        names: Drivers, run folders or checkpoints.
+        env: The world; None takes that of the first run, with its parameters, or else `DEFAULT_WORLD`.
+        settings: Parameters of the world as ``NAME=VALUE``.
+
+    Raises:
+        BadInput: for what does not exist, cannot be read, or does not fit the world.
+    """
+
+    def __init__(self, names: Sequence[str], env: str | None = None, settings: Sequence[str] = ()) -> None:
+        from foveal.agents.drivers import DRIVERS
+
+        self.runs = {name: _load(name) for name in names if name not in DRIVERS}
+        self.env_id, self.params = env or DEFAULT_WORLD, dict[str, Any]()
+        if self.runs and env in (None, next(iter(self.runs.values())).config.env_id):
+            config = next(iter(self.runs.values())).config
+            self.env_id, self.params = config.env_id, dict(config.env_params)
+        self.params |= world_params(self.env_id, settings)
+        for name in names:
+            self._try_out(name)
+
+    def evaluate(self, name: str, episodes: int, seed: int) -> Evaluation:
+        """One episode for each of `episodes` seeds from `seed` on."""
+        from foveal.agents.evaluation import evaluate
+
+        policy = self.runs.get(name, name)
+        return evaluate(self.env_id, policy, episodes=episodes, seed=seed, name=name, **self.params)
+
+    def record(self, name: str, path: Path, episodes: int, seed: int) -> tuple[Path, ...]:
+        """Write videos; their paths.
+
+        Raises:
+            BadInput: for a path that cannot be written, an unknown suffix or no episodes.
+        """
+        import gymnasium
+
+        from foveal.agents.drivers import make_driver
+        from foveal.envs.recording import record
+
+        env: Any = gymnasium.make_vec(self.env_id, num_envs=1, **self.params)
+        with told_as(BadInput, OSError, ValueError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            policy = self.runs.get(name) or make_driver(name, env)
+            return record(env, policy, path, episodes=episodes, seed=seed).paths
+
+    def run_folder(self, name: str) -> Path | None:
+        """The run that an agent is from, or None for a driver."""
+        if name not in self.runs:
+            return None
+        return Path(name).parent.parent if name.endswith(".safetensors") else Path(name)
+
+    def eval_json(self, name: str) -> Path | None:
+        """The run's own ``eval.json``, where this is the run's own world."""
+        run = self.run_folder(name)
+        if run is None:
+            return None
+        config = self.runs[name].config
+        at_home = config.env_id == self.env_id and dict(config.env_params) == self.params
+        return run / "eval.json" if at_home else None
+
+    def _try_out(self, name: str) -> None:
+        """Let an agent see the world once, so that one made for another is refused before the work begins."""
+        import gymnasium
+
+        from foveal.agents.drivers import make_driver
+
+        env: Any = gymnasium.make_vec(self.env_id, num_envs=1, **self.params)
+        observations, _ = env.reset(seed=0)
+        try:
+            (self.runs.get(name) or make_driver(name, env))(observations)
+        except ValueError as error:
+            raise BadInput(f"{name} does not fit {self.env_id}: {error}") from None
+
+
+def print_evaluations(results: Sequence[Evaluation]) -> None:
+    """Print a table: a row for each agent, mean and 95 % interval for each metric."""
+    first = results[0]
+    changed = "".join(f", {name}={value}" for name, value in first.params.items())
+    print(f"{first.env_id}{changed}: {first.episodes} episodes from seed {first.seed}, mean [95 % interval]")
+    units = {"length": " [steps]", "success": " [%]", "collision": " [%]", "speed": " [m/s]"}
+    rows = []
+    for result in results:
+        scales = {metric: 100 if units.get(metric) == " [%]" else 1 for metric in result.metrics}
+        rows.append([result.policy])
+        for metric, found in result.metrics.items():
+            mean, low, high = (scales[metric] * value for value in (found.mean, found.low, found.high))
+            digits = 1 if scales[metric] == 100 else 2
+            rows[-1].append(f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
+    print_table(["agent", *(f"{metric}{units.get(metric, '')}" for metric in first.metrics)], rows)
+
+
+def runs_near(folder: Path) -> list[str]:
+    """The run folders in ``runs/`` and in the folder that this one would be in."""
+    found = [config.parent for root in {folder.parent, Path("runs")} for config in root.glob("*/config.json")]
+    return sorted(map(str, found))
+
+
+def _load(name: str) -> Agent:
+    from foveal.agents.drivers import DRIVERS
+    from foveal.agents.runs import RunError, load_agent
+
+    if not Path(name).exists():
+        near = did_you_mean(name, [*DRIVERS, *runs_near(Path(name))])
+        raise BadInput(f"unknown agent {name!r}: neither a driver nor a run folder{near}")
+    with told_as(BadInput, RunError):
+        return load_agent(name)
+
+
+def _seed(seed: int) -> int:
+    if not 0 <= seed < 2**62:
+        raise BadInput(f"--seed {seed}: must be in [0, 2**62)")
+    return seed

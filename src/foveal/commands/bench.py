@@ -1,0 +1,45 @@
+"""``foveal bench``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from foveal.commands.terminal import BadInput, print_table, told_as
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure steps per second beside highway-env and (where it is installed) EnvPool, all in one run."""
+
+    suite: Annotated[Literal["driving"], Positional, arg(metavar="SUITE")]
+    """What to measure: driving."""
+    rows: int = 256
+    """Rows of a batch [1]."""
+    repeat: int = 5
+    """Interleaved repeats, of which the median counts [1]."""
+    seconds: float = 2.0
+    """Length of a repeat [s]."""
+    json: Path | None = None
+    """Where to write all figures as JSON."""
+
+    def run(self) -> None:
+        """Measure, print and save."""
+        if self.rows < 1 or self.repeat < 1 or not 0 < self.seconds < 1e6:
+            options = f"--rows {self.rows} --repeat {self.repeat} --seconds {self.seconds:g}"
+            raise BadInput(f"{options}: all must be positive")
+        from foveal.experiments import bench
+
+        if self.json:
+            with told_as(BadInput, OSError):
+                self.json.touch()
+        report = bench.driving(rows=self.rows, repeat=self.repeat, seconds=self.seconds)
+        for title, columns, rows in bench.tables(report):
+            print(f"\n{title}")
+            print_table(columns, rows)
+        if self.json:
+            self.json.write_text(json.dumps(report, indent=2) + "\n")

@@ -1,0 +1,291 @@
+"""The command line: what it does, and that bad input gets one line and exit status 2."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from foveal.agents import ppo
+from foveal.agents.drivers import DRIVERS
+from foveal.agents.runs import RunError
+from foveal.cli import COMMANDS, main
+from foveal.commands import training
+from foveal.commands.terminal import BadInput
+from foveal.commands.training import affordable_steps, first_free
+from foveal.commands.worlds import world_params
+from foveal.envs.registration import WORLDS
+from foveal.experiments import bench
+
+FAST = "foveal/HighwayFast-v0"
+TINY = [
+    *("--num-envs", "32", "--total-steps", "1024", "--torch-threads", "1"),
+    *("--no-tensorboard", "--network-sizes", "width", "16"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run folder, as short a training as there is."""
+    folder = tmp_path_factory.mktemp("cli") / "runs" / "tiny"
+    assert main(["train", "--out", str(folder), "--set", "duration=10", "--set", "lanes_count=4", *TINY]) == 0
+    return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        ("", "which command? one of list, train"),
+        ("evl slowest", "unknown command 'evl'; did you mean 'eval'?"),
+        ("--versoin", "unknown option '--versoin'"),
+        ("list foveal/Higway-v0", "unknown world 'foveal/Higway-v0'; did you mean 'foveal/Highway-v0'?"),
+        ("list --all", "unknown option '--all'"),
+        ("eval", "eval needs an agent"),
+        (
+            "eval keepright",
+            "unknown agent 'keepright': neither a driver nor a run folder; did you mean 'keep-right'?",
+        ),
+        ("eval slowest --env foveal/HighwayFats-v0", "did you mean 'foveal/HighwayFast-v0'?"),
+        ("eval slowest --episods 5", "unknown option '--episods'; did you mean '--episodes'?"),
+        ("eval slowest --episods=5", "unknown option '--episods'; did you mean '--episodes'?"),
+        ("eval slowest --episodes many", "--episodes: invalid literal for int() with base 10: 'many'"),
+        ("eval slowest --episodes", "Missing value for argument '--episodes'"),
+        ("eval slowest --episodes 1", "--episodes 1: must be at least 2"),
+        ("eval slowest --seed -1", "--seed -1: must be in [0, 2**62)"),
+        ("eval slowest random --out x.json", "--out x.json: takes a single agent, not 2"),
+        ("eval slowest --set lane_count=4", "unknown parameter 'lane_count'; did you mean 'lanes_count'?"),
+        ("eval slowest --set lanes_count", "--set lanes_count: must be NAME=VALUE"),
+        ("eval slowest --set lanes_count=four", "lanes_count=four: must be a whole number"),
+        ("eval slowest --set lanes_count=99", "lanes_count=99: must be in [1, 32]"),
+        ("eval slowest --set normalize_reward=1", "normalize_reward=1: must be true or false"),
+        ("eval slowest --set reward_speed_range=20;30", "must be numbers separated by commas"),
+        ("eval .", "no run"),
+        ("record", "AGENT"),
+        ("record slowest idm-mobil", "unexpected argument 'idm-mobil'"),
+        ("record slowest --out video.avi", "video.avi"),
+        ("record slowest --episodes 0", "episodes=0"),
+        ("bench drivng", "invalid choice 'drivng'"),
+        ("bench driving --rows 0", "--rows 0"),
+        ("train --gama 0.9", "unknown option '--gama'; did you mean '--gamma'?"),
+        ("train --gamma 2", "gamma=2.0: must be in [0, 0.9999]"),
+        ("train --gamma high", "--gamma"),
+        ("train --network atention", "unknown network 'atention'; did you mean 'attention'?"),
+        ("train --seed 2147483648", "seed=2147483648"),
+        ("train --env foveal/Highway", "unknown world 'foveal/Highway'"),
+        ("train --resume no/such/run", "--resume no/such/run: no run there"),
+        ("demo --seconds 0", "--seconds 0"),
+        ("demo --sed 1", "unknown option '--sed'; did you mean '--seed'?"),
+    ],
+)
+def test_bad_input_gets_one_line_and_status_2(words, told, capsys, elsewhere):
+    assert main(words.split()) == 2
+    out, error = capsys.readouterr()
+    assert told in error and error.startswith("foveal: ") and error.count("\n") == 1
+    assert out == "" and list(elsewhere.iterdir()) == []
+
+
+def test_bad_input_about_a_run(run, capsys, elsewhere):
+    cases = [
+        (["eval", f"{run}y"], f"did you mean '{run}'?"),
+        (["train", "--resume", f"{run}y"], f"did you mean '{run}'?"),
+        (["train", "--out", str(run)], "holds a run already"),
+        (["demo", "--out", str(run)], "holds a run already"),
+        (["train", "--resume", str(run), "--gamma", "0.5"], "leave --gamma away"),
+        (["train", "--resume", str(run), "--set", "duration=5"], "leave --out, --env and --set away"),
+        (["eval", str(run), "--set", "observation_vehicles_count=3"], f"{run} does not fit {FAST}"),
+        (["eval", "slowest", "--episodes", "2", "--out", "/proc/no/eval.json"], "/proc/no"),
+        (["record", str(run), "--out", "/proc/no/video.mp4"], "/proc/no"),
+    ]
+    for words, told in cases:
+        assert main(words) == 2, words
+        error = capsys.readouterr().err
+        assert told in error and error.count("\n") == 1, error
+
+
+def test_list_tells_worlds_and_their_parameters(capsys):
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == list(WORLDS)
+    assert main(["list", FAST]) == 0
+    out = capsys.readouterr().out
+    assert "20,25,30" in out and "time limit [s]" in out
+    (line,) = (line for line in out.splitlines() if line.startswith("lanes_count"))
+    assert line.split()[1] == "3", "the id's own default, not the class's"
+
+
+def test_tables_are_drawn_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["list"]) == 0
+    assert "──" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_tells_options_with_units(command, capsys):
+    assert main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: foveal {command}")
+    assert command == "list" or "[1]" in out
+    assert "required" not in out or command in ("eval", "record", "bench")
+    assert main(["--help"]) == 0
+    assert f"  {command} " in capsys.readouterr().out
+
+
+def test_list_starts_without_the_heavy_packages():
+    code = """
+import sys
+from foveal.cli import main
+assert main(["list"]) == 0 and main(["eval", "--episods"]) == 2
+heavy = {"torch", "numba", "scipy", "cv2", "matplotlib", "highway_env", "stable_baselines3", "imageio_ffmpeg"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_module_runs_and_a_closed_pipe_is_no_error():
+    command = f"{sys.executable} -m foveal list {FAST} | true"
+    ran = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    refused = subprocess.run([sys.executable, "-m", "foveal", "lst"], capture_output=True, text=True)
+    assert refused.returncode == 2 and "did you mean 'list'?" in refused.stderr
+
+
+def test_settings_are_typed_by_the_world():
+    settings = (
+        "lanes_count=5",
+        "duration=20",
+        "normalize_reward=FALSE",
+        "reward_speed_range=15,30",
+        "initial_lane_id=1",
+    )
+    assert world_params(FAST, settings) == {
+        "lanes_count": 5,
+        "duration": 20.0,
+        "normalize_reward": False,
+        "reward_speed_range": (15.0, 30.0),
+        "initial_lane_id": 1,
+    }
+    assert world_params(FAST, ["initial_lane_id=none"]) == {"initial_lane_id": None}
+    with pytest.raises(BadInput, match="initial_lane_id=3"):
+        world_params(FAST, ["initial_lane_id=3"])  # HighwayFast has three lanes
+
+
+def test_train_leaves_a_run_that_resume_goes_on_with(run, capsys):
+    config = json.loads((run / "config.json").read_text())["config"]
+    assert config["env_params"] == {"duration": 10.0, "lanes_count": 4} and config["num_envs"] == 32
+    assert list(run.glob("checkpoints/*.safetensors")) and (run / "metrics.csv").is_file()
+    assert main(["train", "--resume", str(run), "--max-seconds", "60"]) == 0
+    assert f"foveal eval {run}" in capsys.readouterr().out
+
+
+def test_eval_of_a_run_in_its_own_world_and_beside_drivers(run, capsys, elsewhere):
+    assert main(["eval", str(run), "slowest", "--episodes", "20"]) == 0
+    out = capsys.readouterr().out
+    assert "duration=10" in out and "lanes_count=4" in out and "slowest" in out
+    saved = json.loads((run / "eval.json").read_text())
+    assert saved["params"] == {"duration": 10.0, "lanes_count": 4} and saved["episodes"] == 20
+    (run / "eval.json").unlink()
+    assert main(["eval", str(run), "--set", "lanes_count=3", "--episodes", "4"]) == 0
+    assert not (run / "eval.json").exists(), "another world's figures are not the run's"
+    assert main(["eval", "idm-mobil", "--episodes", "4", "--seed", "7", "--out", "new/other.json"]) == 0
+    saved = json.loads(Path("new/other.json").read_text())
+    assert saved["policy"] == "idm-mobil" and saved["seed"] == 7 and saved["held_out"] is False
+
+
+def test_record_of_a_run_a_checkpoint_and_a_driver(run, capsys, elsewhere):
+    checkpoint = max(run.glob("checkpoints/*.safetensors"))
+    assert main(["record", str(run)]) == 0
+    assert (run / "video" / "episode.mp4").stat().st_size > 1000
+    assert main(["record", str(checkpoint), "--out", "deep/er.gif", "--set", "duration=2"]) == 0
+    assert main(["record", "keep-right", "--episodes", "2", "--set", "duration=2"]) == 0
+    assert sorted(path.name for path in elsewhere.iterdir()) == [
+        "deep",
+        "keep-right-0.mp4",
+        "keep-right-1.mp4",
+    ]
+    assert capsys.readouterr().out.count("saved ") == 4
+
+
+def test_bench_measures_all_contenders_and_saves(monkeypatch, capsys, elsewhere):
+    monkeypatch.setattr(bench, "BATCHES", (8, 16))
+    monkeypatch.setattr(bench, "_start_seconds", lambda: {"cold": 9.0, "warm": 1.0})
+    short = ["--rows", "16", "--repeat", "2", "--seconds", "0.01"]
+    assert main(["bench", "driving", *short, "--json", "bench.json"]) == 0
+    out = capsys.readouterr().out
+    report = json.loads(Path("bench.json").read_text())
+    assert (
+        report["cores"] >= 1 and report["threads"] >= 1 and report["rows"] == 16 and report["versions"]["highway-env"]
+    )
+    for env_id, found in report["worlds"].items():
+        assert env_id in out and {"foveal", "highway-env, 1 row"} <= found.keys()
+        assert all(len(rate["repeats"]) == 2 and rate["median"] > 0 for rate in found.values())
+        assert report["batches"][env_id].keys() == {"8", "16"} and report["state_bytes"][env_id] > 0
+    assert "cores" in out and "foveal is faster by" in out
+
+
+def test_affordable_steps_are_the_configured_ones_at_most():
+    config = ppo.PPOConfig(num_envs=8, rollout_steps=8, total_steps=640, torch_threads=1)
+    assert affordable_steps(config, 600.0) == 640
+    assert 1 <= affordable_steps(config, 0.001) < 640
+
+
+def test_demo_trains_compares_and_films(capsys, elsewhere, monkeypatch):
+    short = [("num_envs", int, 64), ("torch_threads", int, 1)]
+    config = dataclasses.make_dataclass("Short", short, bases=(ppo.PPOConfig,), frozen=True, kw_only=True)
+    monkeypatch.setattr(ppo, "PPOConfig", config)
+    monkeypatch.setattr(training, "affordable_steps", lambda *_: 1)  # one update
+    assert main(["demo", "--seconds", "1", "--episodes", "8"]) == 0
+    out = capsys.readouterr().out
+    folder = Path("runs/demo")
+    for name in ("eval.json", "curve.png", "video/episode.mp4"):
+        assert (folder / name).stat().st_size > 100 and str(folder / name) in out
+    rows = [line.split()[0] for line in out.splitlines() if "%" not in line and " [" in line]
+    assert {*DRIVERS, "runs/demo"} <= set(rows)
+    assert first_free(folder) == Path("runs/demo-2")
+
+
+@pytest.mark.filterwarnings("default")
+def test_torn_and_foreign_checkpoints(run, capsys, elsewhere):
+    copy = shutil.copytree(run, elsewhere / "copy")
+    torn = max(copy.glob("checkpoints/*.safetensors"))
+    torn.write_bytes(torn.read_bytes()[:-1])
+    assert main(["eval", str(copy), "--episodes", "2"]) == 0, "the one before it is used"
+    error = capsys.readouterr().err
+    assert "passed over" in error and error.startswith("foveal: warning: ") and error.count("\n") == 1
+    assert main(["eval", str(torn)]) == 2
+    assert str(torn.parent) in capsys.readouterr().err
+    (copy / "config.json").write_text('{"format": 999}')
+    assert main(["eval", str(copy)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error, status, told",
+    [
+        (
+            RunError("cannot write x: No space left on device;\nlast good checkpoint: y"),
+            1,
+            "last good checkpoint: y",
+        ),
+        (OSError(28, "No space left on device", "x.csv"), 1, "x.csv: No space left on device"),
+        (KeyboardInterrupt("stopped at step 5; resume from z"), 130, "resume from z"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_failures_on_the_way_are_one_line_too(error, status, told, monkeypatch, capsys, elsewhere):
+    def train(*_, **__):
+        raise error
+
+    monkeypatch.setattr(ppo, "train", train)
+    assert main(["train", "--out", "run"]) == status
+    message = capsys.readouterr().err
+    assert told in message and message.count("\n") == 1
