@@ -33,9 +33,7 @@ EXPONENT = 4.0
 SAFE_DECELERATION = 2.0  # m/s^2
 GAIN_THRESHOLD = 0.2  # m/s^2
 
-LANE_MARGIN = (
-    3.0  # m from a lane's centre within which a vehicle is on it: half the width and highway-env's 1 m
-)
+LANE_MARGIN = 3.0  # m from a lane's centre within which a vehicle is on it: half the width and highway-env's 1 m
 
 
 def make_driver(name: str, env: BatchEnv, *, seed: int = 0) -> Driver:
@@ -67,9 +65,7 @@ class Random:
         if isinstance(self.space, spaces.Discrete):
             return self.space.start + self.random.integers(self.space.n, size=rows)
         assert isinstance(self.space, spaces.Box)
-        return self.random.uniform(self.space.low, self.space.high, (rows, *self.space.shape)).astype(
-            np.float32
-        )
+        return self.random.uniform(self.space.low, self.space.high, (rows, *self.space.shape)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -152,9 +148,7 @@ class KeepRight(RoadDriver):
     def choose(self, traffic: Traffic) -> NDArray[np.int64]:
         """LANE_RIGHT where there is a clear lane, SLOWER elsewhere."""
         lane = self.lane_at(traffic.ego_y)
-        beside = (
-            on_lane(traffic, lane + 1) & (traffic.gap > -self.ROOM_BEHIND) & (traffic.gap < self.ROOM_AHEAD)
-        )
+        beside = on_lane(traffic, lane + 1) & (traffic.gap > -self.ROOM_BEHIND) & (traffic.gap < self.ROOM_AHEAD)
         clear = (lane + 1 < self.lanes) & ~beside.any(axis=1)
         return np.where(clear, LANE_RIGHT, SLOWER)
 
@@ -196,9 +190,7 @@ class IdmMobil(RoadDriver):
         gap, speed, _, _ = neighbours(traffic, lane)
         return idm(traffic.ego_speed, self.speeds[-1], gap, speed)
 
-    def gain(
-        self, traffic: Traffic, lane: NDArray[np.int64], here: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def gain(self, traffic: Traffic, lane: NDArray[np.int64], here: NDArray[np.float64]) -> NDArray[np.float64]:
         """MOBIL's incentive (N,) to change to a lane (N,), m/s^2; -inf where that is impossible or unsafe."""
         there = self.acceleration(traffic, lane)
         _, _, rear_gap, rear_speed = neighbours(traffic, lane)
@@ -238,9 +230,7 @@ def idm(
 ) -> NDArray[np.float64]:
     """The Intelligent Driver Model's acceleration, m/s^2 (speeds in m/s, gap in m between centres)."""
     closing = speed - leader_speed
-    dynamic = speed * TIME_HEADWAY + speed * closing / (
-        2 * np.sqrt(COMFORT_ACCELERATION * COMFORT_DECELERATION)
-    )
+    dynamic = speed * TIME_HEADWAY + speed * closing / (2 * np.sqrt(COMFORT_ACCELERATION * COMFORT_DECELERATION))
     wanted = JAM_DISTANCE + np.maximum(dynamic, 0.0)
     free = (np.maximum(speed, 0.0) / np.maximum(desired_speed, 0.1)) ** EXPONENT
     return COMFORT_ACCELERATION * (1 - free - (wanted / np.maximum(gap, 0.1)) ** 2)

@@ -115,9 +115,7 @@ def evaluate(
     if name is None:
         name = policy if isinstance(policy, str) else str(getattr(policy, "__name__", type(policy).__name__))
     rows = min(num_envs, episodes)
-    env = gymnasium.make_vec(
-        env_id, num_envs=rows, autoreset_mode=AutoresetMode.NEXT_STEP, copy=False, **params
-    )
+    env = gymnasium.make_vec(env_id, num_envs=rows, autoreset_mode=AutoresetMode.NEXT_STEP, copy=False, **params)
     assert isinstance(env, BatchEnv)
     act = make_driver(policy, env) if isinstance(policy, str) else policy
     chunks = [_first_episodes(env, act, first) for first in range(seed, seed + episodes, rows)]
@@ -195,9 +193,7 @@ def _commit() -> str | None:
 
 def _git(folder: Path, *command: str) -> str:
     try:
-        ran = subprocess.run(
-            ["git", "-C", folder, *command], capture_output=True, text=True, timeout=10, check=True
-        )
+        ran = subprocess.run(["git", "-C", folder, *command], capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
     return ran.stdout.strip()

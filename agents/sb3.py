@@ -142,9 +142,7 @@ class BatchVecEnv(VecEnv):
             ValueError: for `indices` that leave rows out: the rows share it.
         """
         if set(self._get_indices(indices)) != set(range(self.num_envs)):
-            raise ValueError(
-                f"{attr_name!r} belongs to all {self.num_envs} rows: it cannot be set for {indices}"
-            )
+            raise ValueError(f"{attr_name!r} belongs to all {self.num_envs} rows: it cannot be set for {indices}")
         setattr(self.env, attr_name, value)
 
     def env_method(
@@ -157,18 +155,14 @@ class BatchVecEnv(VecEnv):
         """
         rows = list(self._get_indices(indices))
         if method_name in ("reset", "step"):
-            raise ValueError(
-                f"rows cannot {method_name} alone: call {method_name}() of the vector environment"
-            )
+            raise ValueError(f"rows cannot {method_name} alone: call {method_name}() of the vector environment")
         if method_name == "render":
             images = self.get_images()
             return [images[row] for row in rows]
         result = getattr(self.env, method_name)(*method_args, **method_kwargs)
         return [result for _ in rows]
 
-    def env_is_wrapped(
-        self, wrapper_class: type[gymnasium.Wrapper], indices: VecEnvIndices = None
-    ) -> list[bool]:
+    def env_is_wrapped(self, wrapper_class: type[gymnasium.Wrapper], indices: VecEnvIndices = None) -> list[bool]:
         """True for `Monitor`, whose episode statistics are built in, False for every other wrapper."""
         return [wrapper_class is Monitor for _ in self._get_indices(indices)]
 

@@ -221,10 +221,10 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             rows = np.flatnonzero(self._ended)[:8].tolist()
             raise ResetNeeded(f"rows {rows} have ended: reset them with options={{'reset_mask': ...}} first")
         self._active = ~self._ended
-        self._elapsed += self._active
+        self._elapsed += 1
         self._advance(actions)
         if self.max_episode_steps is not None:
-            self._truncated |= self._active & (self._elapsed >= self.max_episode_steps)
+            self._truncated |= self._elapsed >= self.max_episode_steps
         if restarting:
             restarted = np.flatnonzero(self._ended)
             self._rewards[restarted] = 0.0

@@ -216,9 +216,7 @@ def _start_seconds() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "FOVEAL_CACHE_DIR": cache}
         runs = [
-            subprocess.run(
-                [sys.executable, "-c", _START], env=environment, capture_output=True, text=True, check=True
-            )
+            subprocess.run([sys.executable, "-c", _START], env=environment, capture_output=True, text=True, check=True)
             for _ in range(2)
         ]
     return {name: float(run.stdout) for name, run in zip(("cold", "warm"), runs, strict=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -15,6 +15,7 @@ from foveal.envs.driving.collisions import collide
 from foveal.envs.driving.drivers import decide
 from foveal.envs.driving.motion import advance, settle, speed_to_index
 from foveal.envs.driving.observations import kinematics_space, observe_kinematics
+from foveal.envs.driving.simulation import REWARD_TERMS, Outcome, Rules, Simulation
 from foveal.envs.driving.traffic import (
     CHECKS_COLLISIONS,
     COS,
@@ -50,7 +51,6 @@ from foveal.kernels import kernel, launch
 
 SPEED_LIMIT = 30.0  # m/s
 LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
-REWARD_TERMS = ("collision_reward", "right_lane_reward", "high_speed_reward", "on_road_reward")
 TRACED = (X, Y, HEADING, SPEED, LANE, TARGET_LANE, CRASHED)
 
 
@@ -67,13 +67,13 @@ class HighwayParams(Params):
     simulation_frequency: int = param(15, "substeps [1/s]", low=1, high=200)
     policy_frequency: int = param(1, "decisions [1/s]", low=1, high=200)
     collision_reward: float = param(-1.0, "reward for a crash [1]", low=-100, high=100)
-    right_lane_reward: float = param(0.1, "reward on the rightmost lane, linearly to 0 on the left [1]", low=-100, high=100)
-    high_speed_reward: float = param(0.4, "reward at the top of reward_speed_range, linearly to 0 [1]", low=-100, high=100)
+    right_lane_reward: float = param(0.1, "reward on the rightmost lane, 0 on the left [1]", low=-100, high=100)
+    high_speed_reward: float = param(0.4, "reward at the top of reward_speed_range [1]", low=-100, high=100)
     reward_speed_range: tuple[float, ...] = param((20.0, 30.0), "speeds of no and of full reward [m/s]", items=(2, 2))
     normalize_reward: bool = param(True, "map the reward to [0, 1]")
     offroad_terminal: bool = param(False, "end the episode when the ego leaves the road")
     traffic_collisions: bool = param(True, "other vehicles collide with each other too")
-    action_target_speeds: tuple[float, ...] = param((20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", items=(2, 32))
+    action_target_speeds: tuple[float, ...] = param((20.0, 25.0, 30.0), "even speeds of the ego [m/s]", items=(2, 32))
     observation_vehicles_count: int = param(5, "observed vehicles, the ego included [1]", low=1, high=100)
     observation_see_behind: bool = param(False, "observe vehicles more than 10 m behind too")
     screen_width: int = param(600, "frame width [px]", low=16, high=4096)
@@ -96,36 +96,6 @@ class HighwayParams(Params):
             raise ValueError(f"action_target_speeds={self.action_target_speeds}: must be increasing and evenly spaced")
         if self.normalize_reward and self.collision_reward == self.high_speed_reward + self.right_lane_reward:
             raise ValueError("normalize_reward: the best and the worst reward are equal, so there is nothing to map")
-
-
-class Rules(NamedTuple):
-    """The parameters as kernels read them."""
-
-    lanes: int
-    frames: int  # substeps per step
-    dt: float  # s
-    step_time: float  # s
-    duration: float  # s
-    initial_lane: int  # -1: random
-    ego_spacing: float
-    traffic_spacing: float
-    traffic_collisions: bool
-    see_behind: bool
-    offroad_terminal: bool
-    normalize: bool
-    weights: tuple[float, float, float]  # of the first three REWARD_TERMS
-    speed_range: tuple[float, float]  # m/s
-
-
-class Outcome(NamedTuple):
-    """What a step hands out, one entry a row."""
-
-    observations: NDArray[np.float32]  # (N, S, 5)
-    observed: NDArray[np.int64]  # (N, S) the vehicle in each slot
-    rewards: NDArray[np.float64]  # (N,)
-    terms: NDArray[np.float64]  # (N, 4) REWARD_TERMS
-    terminated: NDArray[np.bool_]  # (N,)
-    truncated: NDArray[np.bool_]  # (N,)
 
 
 class Highway(BatchEnv):
@@ -158,9 +128,7 @@ class Highway(BatchEnv):
             weights=(p.collision_reward, p.right_lane_reward, p.high_speed_reward),
             speed_range=(p.reward_speed_range[0], p.reward_speed_range[1]),
         )
-        self._speeds = np.array(p.action_target_speeds)
-        self._traffic, self._ranks = allocate(rows, p.vehicles_count + 1)
-        self._nearest = np.zeros((rows, MAX_LANES + 2), np.int64)
+        self._traffic, ranks = allocate(rows, p.vehicles_count + 1)
         self._time = np.zeros(rows)
         self._outcome = Outcome(
             self._observations,
@@ -170,6 +138,15 @@ class Highway(BatchEnv):
             self._terminated,
             self._truncated,
         )
+        self._simulation = Simulation(
+            traffic=self._traffic,
+            ranks=ranks,
+            nearest=np.zeros((rows, MAX_LANES + 2), np.int64),
+            time=self._time,
+            target_speeds=np.array(p.action_target_speeds),
+            rules=self._rules,
+            outcome=self._outcome,
+        )
         self._trace_slot = np.full(rows, -1, np.int64)
         self._trace_slot[self.trace_rows] = np.arange(self.trace_rows.size)
         self._trace = np.zeros((self.trace_rows.size, frames, p.vehicles_count + 1, len(TRACED)))
@@ -178,22 +155,16 @@ class Highway(BatchEnv):
         return {"traffic": self._traffic, "time": self._time}
 
     def _spawn(self, rows: Rows) -> None:
-        launch(
-            spawn_rows, rows.size, rows, self._seed, self._episode, self._traffic, self._ranks, self._time, self._rules,
-            self._speeds, self._outcome,
-        )  # fmt: skip
+        launch(spawn_rows, rows.size, rows, self._seed, self._episode, self._simulation)
 
     def _advance(self, actions: NDArray[Any]) -> None:
         if self.trace_rows.size:
             self._trace_observed[:] = self._outcome.observed[self.trace_rows]
             self._trace_time[:] = self._time[self.trace_rows]
-        launch(
-            step_rows, self.num_envs, self._active, actions, self._traffic, self._ranks, self._nearest, self._time, self._rules, self._speeds,
-            self._outcome, self._trace_slot, self._trace,
-        )  # fmt: skip
+        launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
 
     def _restored(self) -> None:
-        launch(restore_rows, self.num_envs, self._traffic, self._ranks, self._rules, self._outcome)
+        launch(restore_rows, self.num_envs, self._simulation)
 
     def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
         for feature in (LANE, TARGET_LANE):
@@ -210,14 +181,14 @@ class Highway(BatchEnv):
         }
 
     def describe(self, rows: Sequence[int]) -> list[Scene]:
-        states = (
-            self._traffic[r][list(TRACED)].T for r in self._check_rows(rows)
-        )
+        """See `BatchEnv.describe`."""
         return [
-            self._scene(state, self._time[r], self._outcome.observed[r]) for r, state in zip(rows, states, strict=True)
+            self._scene(self._traffic[r, TRACED].T, self._time[r], self._outcome.observed[r])
+            for r in self._check_rows(rows)
         ]
 
     def trace(self, row: int) -> list[Scene]:
+        """See `BatchEnv.trace`."""
         slot = self._trace_slot[self._check_rows([row])[0]]
         if slot < 0:
             raise ValueError(f"row {row} is not traced: trace_rows={self.trace_rows.tolist()}")
@@ -242,6 +213,7 @@ class Highway(BatchEnv):
         )
 
     def draw(self, scene: Scene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
+        """See `BatchEnv.draw`: the road from above, `screen_width` x `screen_height` pixels times `zoom`."""
         from foveal.envs.driving import topdown
 
         width, height = round(self.params.screen_width * zoom), round(self.params.screen_height * zoom)
@@ -299,7 +271,7 @@ def _road(lanes: int) -> tuple[Lane, ...]:
     ends = np.array([[0.0, 0.0], [ROAD_LENGTH, 0.0]])
     return tuple(
         Lane(
-            centre=ends + [0.0, LANE_WIDTH * lane],
+            centre=ends + np.array([0.0, LANE_WIDTH * lane]),
             width_m=LANE_WIDTH,
             lines=("continuous" if lane == 0 else "striped", "continuous" if lane == lanes - 1 else "none"),
         )
@@ -308,13 +280,14 @@ def _road(lanes: int) -> tuple[Lane, ...]:
 
 
 @kernel
-def spawn_rows(start, stop, rows, seeds, episodes, traffic, ranks, time, rules, speeds, outcome):
+def spawn_rows(start, stop, rows, seeds, episodes, sim):
     """Row kernel: place the ego, then each other vehicle ahead of all before it, and observe."""
+    rules = sim.rules
+    crowd = np.exp(-5 / 40 * rules.lanes)
     for k in range(start, stop):
         r = rows[k]
-        t = traffic[r]
-        time[r] = 0.0
-        crowd = np.exp(-5 / 40 * rules.lanes)
+        t = sim.traffic[r]
+        sim.time[r] = 0.0
         for i in range(t.shape[1]):
             draws = 4 * i
             lane = int(uniform(seeds[r], episodes[r], draws) * rules.lanes)
@@ -330,11 +303,9 @@ def spawn_rows(start, stop, rows, seeds, episodes, traffic, ranks, time, rules, 
             place(t, i, x, lane, speed)
             t[CHECKS_COLLISIONS, i] = 1.0 if i == 0 or rules.traffic_collisions else 0.0
             t[EXPONENT, i] = 3.5 + uniform(seeds[r], episodes[r], draws + 3)
+        t[TARGET_SPEED, 0] = sim.target_speeds[speed_to_index(t[SPEED, 0], sim.target_speeds)]
         settle(t, rules.lanes)
-        t[TARGET_SPEED, 0] = speeds[speed_to_index(t[SPEED, 0], speeds)]
-        rank(t, ranks[r], rules.lanes)
-        reward(t, r, rules, outcome)
-        observe_kinematics(t, rules.lanes, rules.see_behind, outcome.observations[r], outcome.observed[r])
+        finish(sim, r)
 
 
 @kernel
@@ -349,43 +320,49 @@ def place(t, i, x, lane, speed):
 
 
 @kernel
-def step_rows(start, stop, active, actions, traffic, ranks, nearest, time, rules, speeds, outcome, trace_slot, trace):
+def step_rows(start, stop, active, actions, trace_slot, trace, sim):
     """Row kernel: act, simulate the substeps, reward and observe."""
+    rules = sim.rules
     for r in range(start, stop):
         if not active[r]:
             continue
-        t = traffic[r]
-        time[r] += rules.step_time
-        act(t, actions[r], rules.lanes, speeds)
+        t, ranks = sim.traffic[r], sim.ranks[r]
+        sim.time[r] += rules.step_time
+        act(t, actions[r], rules.lanes, sim.target_speeds)
         for frame in range(rules.frames):
-            decide(t, ranks[r], nearest[r], rules.lanes, SPEED_LIMIT)
+            decide(t, ranks, sim.nearest[r], rules.lanes, SPEED_LIMIT)
             advance(t, rules.dt, rules.lanes)
-            rank(t, ranks[r], rules.lanes)
-            collide(t, ranks[r], rules.dt)
+            rank(t, ranks, rules.lanes)
+            collide(t, ranks, rules.dt)
             if trace_slot[r] >= 0:
                 keep(t, trace[trace_slot[r], frame])
-        reward(t, r, rules, outcome)
+        finish(sim, r)
         off_road = not on_lane(t[X, 0], t[Y, 0], t[LANE, 0])
-        outcome.terminated[r] = t[CRASHED, 0] != 0 or (rules.offroad_terminal and off_road)
-        outcome.truncated[r] = time[r] >= rules.duration
-        observe_kinematics(t, rules.lanes, rules.see_behind, outcome.observations[r], outcome.observed[r])
+        sim.outcome.terminated[r] = t[CRASHED, 0] != 0 or (rules.offroad_terminal and off_road)
+        sim.outcome.truncated[r] = sim.time[r] >= rules.duration
 
 
 @kernel
-def restore_rows(start, stop, traffic, ranks, rules, outcome):
+def restore_rows(start, stop, sim):
     """Row kernel: recompute what follows from the state."""
     for r in range(start, stop):
-        t = traffic[r]
-        settle(t, rules.lanes)
-        rank(t, ranks[r], rules.lanes)
-        reward(t, r, rules, outcome)
-        observe_kinematics(t, rules.lanes, rules.see_behind, outcome.observations[r], outcome.observed[r])
+        settle(sim.traffic[r], sim.rules.lanes)
+        finish(sim, r)
+
+
+@kernel
+def finish(sim, r):
+    """Rank the vehicles of row `r`, and write its reward and its observation."""
+    t, lanes = sim.traffic[r], sim.rules.lanes
+    rank(t, sim.ranks[r], lanes)
+    reward(t, r, sim.rules, sim.outcome)
+    observe_kinematics(t, lanes, sim.rules.see_behind, sim.outcome.observations[r], sim.outcome.observed[r])
 
 
 @kernel
 def act(t, action, lanes, speeds):
     """Apply a meta-action to the ego's target lane or target speed."""
-    if action == FASTER or action == SLOWER:
+    if action in (FASTER, SLOWER):
         index = speed_to_index(t[SPEED, 0], speeds) + (1 if action == FASTER else -1)
         t[TARGET_SPEED, 0] = speeds[min(max(index, 0), speeds.size - 1)]
     elif action != IDLE:

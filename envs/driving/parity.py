@@ -39,7 +39,7 @@ POLICIES = {
 """Probabilities of the five meta-actions."""
 
 Snapshot = dict[str, NDArray[Any]]
-"""QUANTITIES and FLAGS after a step: (V,) a vehicle, timer (V - 1,) of traffic, push (V, 2), observation (S, 5)."""
+"""QUANTITIES and FLAGS after a step: (V,) a vehicle, but timer (V - 1,), push (V, 2), observation (S, 5)."""
 
 
 @dataclass
@@ -84,10 +84,8 @@ class Comparison:
         for name in FLAGS:
             differ = np.flatnonzero(ours[name] != theirs[name])
             if differ.size and self.disagreement is None:
-                us, them = (np.atleast_1d(side[name])[differ].astype(int).tolist() for side in (ours, theirs))
-                self.disagreement = (
-                    f"step {self.steps}: {name}{differ.tolist()} is {us}, in highway-env {them}"
-                )
+                us, them = (np.ravel(side[name])[differ].astype(int).tolist() for side in (ours, theirs))
+                self.disagreement = f"step {self.steps}: {name}{differ.tolist()} is {us}, there {them}"
 
 
 def compare(env: Any, actions: Iterable[int], *, beyond: int = 0) -> Comparison:
@@ -123,10 +121,8 @@ def step_reference(env: Any, action: int) -> Snapshot:
     return {
         **dict(zip("xy", np.array([v.position for v in vehicles]).T, strict=True)),
         **{name: np.array([getattr(v, name) for v in vehicles]) for name in scalars},
-        **{
-            name: np.array([getattr(v, f"{name}_index")[2] for v in vehicles])
-            for name in ("lane", "target_lane")
-        },
+        "lane": np.array([v.lane_index[2] for v in vehicles]),
+        "target_lane": np.array([v.target_lane_index[2] for v in vehicles]),
         "timer": np.array([v.timer for v in vehicles[1:]]),
         "pushed": np.array([v.impact is not None for v in vehicles]),
         "push": np.array([np.zeros(2) if v.impact is None else v.impact for v in vehicles]),
@@ -305,7 +301,7 @@ PREPARATIONS = {
 
 @contextmanager
 def after_intersection() -> Iterator[None]:
-    """Within, ``IDMVehicle`` has the attributes that making an intersection environment leaves on the class."""
+    """Within, ``IDMVehicle`` has the class attributes that making an intersection environment leaves."""
     from highway_env.envs.intersection_env import IntersectionEnv
     from highway_env.vehicle.behavior import IDMVehicle
 
@@ -336,7 +332,7 @@ class Episode:
 
     @contextmanager
     def instance(self) -> Iterator[Any]:
-        """The highway-env instance, reset and prepared; meanwhile its class has the attributes of the case."""
+        """The highway-env instance, reset and prepared; meanwhile its class has the case's attributes."""
         from highway_env.envs.highway_env import HighwayEnv, HighwayEnvFast
 
         rng = np.random.default_rng([self.seed, 1])
@@ -408,7 +404,7 @@ def provenance() -> dict[str, Any]:
 def record(episodes: list[Episode], path: Path) -> None:
     """Write trajectories of the reference to a compressed .npz without pickles.
 
-    ``meta`` is JSON; episode k has the arrays ``k/initial`` (F, V), the state to start from, with its rows named by
+    ``meta`` is JSON; episode k has the arrays ``k/initial`` (F, V), the state to start from, rows named by
     ``meta["features"]``, ``k/actions`` (T,), and ``k/NAME`` (T, ...) for QUANTITIES and FLAGS.
     """
     features = FEATURES[: FEATURES.index("cos")]  # what follows is derived within a substep
@@ -440,12 +436,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes (2)")
     parser.add_argument("--quick", action="store_true", help="one seed a case, five steps an episode")
     parser.add_argument("--first-seed", type=int, default=0, help="(0)")
-    parser.add_argument(
-        "--record", type=Path, metavar="NPZ", help="record trajectories of the reference instead"
-    )
+    parser.add_argument("--record", type=Path, metavar="NPZ", help="record reference trajectories instead")
     options = parser.parse_args(arguments)
     if options.record:
-        record(grid(most_seeds=1, most_steps=20, first_seed=1000), options.record)
+        episodes = grid(most_seeds=1, most_steps=25, first_seed=1000)
+        record([e for e in episodes if e.policy in ("random", e.case.policies[-1])], options.record)
         return 0
     limits = {"most_seeds": 1, "most_steps": 5} if options.quick else {}
     episodes, found, began = grid(first_seed=options.first_seed, **limits), [], time.monotonic()
@@ -455,9 +450,8 @@ def main(arguments: list[str] | None = None) -> int:
             if not comparison.agrees:
                 print(f"DISAGREE {episode}: {comparison.disagreement} {comparison.largest}", flush=True)
             if len(found) % 25 == 0 or len(found) == len(episodes):
-                print(
-                    f"{len(found)} of {len(episodes)} episodes, {time.monotonic() - began:.0f} s", flush=True
-                )
+                seconds = time.monotonic() - began
+                print(f"{len(found)} of {len(episodes)} episodes, {seconds:.0f} s", flush=True)
     result = report(found)
     if options.out:
         options.out.write_text(json.dumps(result, indent=1) + "\n")

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = parse(list(sys.argv[1:] if arguments is None else arguments))
         if command is not None:
             with warnings.catch_warnings():
-                warnings.showwarning = _tell_warning
+                warnings.showwarning = lambda message, *_, **__: _tell_warning(message)
                 command.run()
             sys.stdout.flush()
         return 0
@@ -63,7 +63,7 @@ def _tell(message: str, status: int) -> int:
     return status
 
 
-def _tell_warning(message: Warning | str, *_: Any) -> None:
+def _tell_warning(message: Warning | str) -> None:
     _tell(f"warning: {message}", 0)
 
 

@@ -16,9 +16,7 @@ FAST = "foveal/HighwayFast-v0"
 
 def test_each_seed_counts_exactly_its_first_episode():
     """Against the single environment, seed by seed."""
-    result = evaluate(
-        FAST, lambda observations: np.full(len(observations), 3), episodes=9, num_envs=4, duration=12
-    )
+    result = evaluate(FAST, lambda observations: np.full(len(observations), 3), episodes=9, num_envs=4, duration=12)
     env = gymnasium.make(FAST, duration=12)
     for episode in range(9):
         env.reset(seed=EVALUATION_SEEDS + episode)

@@ -102,7 +102,7 @@ SMALL = PPOConfig(
     torch_threads=1,
     tensorboard=False,
 )
-LONG = dataclasses.replace(SMALL, total_steps=16 * 8 * 120, checkpoint_steps=16 * 8 * 6)
+LONG = dataclasses.replace(SMALL, total_steps=16 * 8 * 80, checkpoint_steps=16 * 8 * 4)
 
 
 def final_arrays(run_dir):
@@ -347,7 +347,7 @@ def test_learns_the_corridor_to_its_optimum(tmp_path, network):
 
 
 def test_values_are_discounted_returns(tmp_path):
-    config = dataclasses.replace(SMALL, num_envs=64, total_steps=60_000, learning_rate=5e-3, gamma=0.8, seed=1)
+    config = dataclasses.replace(SMALL, num_envs=64, total_steps=40_000, learning_rate=5e-3, gamma=0.8, seed=1)
     config = dataclasses.replace(config, network_sizes={"width": 64}, epochs=4)
     agent = runs.load_agent(train(config, tmp_path / "run", progress=False))
     env = Corridor(200)

@@ -63,9 +63,7 @@ def _plain(infos):
     """Infos with arrays as lists and without the wall clock."""
     plain = []
     for info in infos:
-        info = {
-            key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in info.items()
-        }
+        info = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in info.items()}
         if "episode" in info:
             assert info["episode"]["t"] >= 0
             info["episode"] = {key: info["episode"][key] for key in ("r", "l")}
@@ -184,9 +182,7 @@ def test_sb3_check_env_accepts_the_single_env(env_id):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         check_env(gymnasium.make(env_id, render_mode="rgb_array").unwrapped, skip_render_check=False)
-    assert all("unconventional shape" in str(warning.message) for warning in caught), [
-        str(w.message) for w in caught
-    ]
+    assert all("unconventional shape" in str(warning.message) for warning in caught), [str(w.message) for w in caught]
 
 
 def test_extractor_is_ego_attention_with_its_sizes():
@@ -203,9 +199,7 @@ def test_extractor_is_ego_attention_with_its_sizes():
 def test_ppo_trains_with_ego_attention(wrap):
     env = wrap(make_sb3_vec_env(FAST, 16))
     kwargs = {"features_extractor_class": EgoAttentionExtractor, "features_extractor_kwargs": {"width": 32}}
-    model = PPO(
-        "MlpPolicy", env, n_steps=32, n_epochs=2, batch_size=256, policy_kwargs=kwargs, seed=1, device="cpu"
-    )
+    model = PPO("MlpPolicy", env, n_steps=32, n_epochs=2, batch_size=256, policy_kwargs=kwargs, seed=1, device="cpu")
     before = {name: value.clone() for name, value in model.policy.state_dict().items()}
     model.learn(2048)
     after = model.policy.state_dict()

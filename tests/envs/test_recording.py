@@ -13,8 +13,8 @@ from gymnasium.vector import VectorWrapper
 from imageio_ffmpeg import count_frames_and_secs, read_frames
 
 from foveal.envs.batch import BatchEnv, SingleEnv
-from foveal.envs.params import Params, param
 from foveal.envs.overlay import Annotation, panel
+from foveal.envs.params import Params, param
 from foveal.envs.recording import VideoWriter, record
 from foveal.envs.scene import Scene
 
