@@ -83,7 +83,7 @@ class PPOConfig:
     """Sizes in which the network differs from its defaults: width, layers, heads [1]."""
     shared: bool = False
     """One feature network for policy and value."""
-    torch_threads: int = _number(2, 1, 256)
+    torch_threads: int = _number(1, 1, 256)
     """Threads of a tensor operation [1]; part of the configuration, for the last bits may hang on it."""
     max_seconds: float | None = _number(None, 0, 1e9)
     """Stop after this time, with a checkpoint to resume from [s]."""

@@ -379,7 +379,7 @@ def _first(infos: Infos) -> Infos:
     for key, value in infos.items():
         if isinstance(value, dict):
             row[key] = _first(value)
-        elif f"_{key}" in infos:
+        elif not key.startswith("_"):
             row[key] = value[0].item() if value.ndim == 1 else value[0]
     return row
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -105,6 +106,22 @@ def test_other_processes_load_what_one_compiled_until_a_callee_changes(tree):
     inner = tree / "envs" / "inner.py"
     inner.write_text(inner.read_text().replace("x + 1", "x + 2"))
     assert run(code, path=tree.parent, FOVEAL_CACHE_DIR=cache) == ["30", "0", "1"]
+
+
+def test_a_tuple_whose_fields_change_places_is_compiled_anew(tree):
+    """Numba knows a named tuple by its name and its fields' types alone."""
+    pair, cache = tree / "envs" / "pair.py", str(tree.parent / "cache")
+    (tree / "envs" / "first.py").write_text(
+        "from foveal.kernels import kernel\n\n@kernel\ndef first(pair):\n    return pair.a\n"
+    )
+    for fields in ("a: int\n    b: int\n", "b: int\n    a: int\n"):
+        pair.write_text(f"from typing import NamedTuple\n\n\nclass Pair(NamedTuple):\n    {fields}")
+        code = """
+            from foveal.envs.first import first
+            from foveal.envs.pair import Pair
+            print(first(Pair(a=1, b=2)))
+            """
+        assert run(code, path=tree.parent, FOVEAL_CACHE_DIR=cache) == ["1"]
 
 
 def test_the_users_cache_is_preferred(fresh_cache):
@@ -254,6 +271,7 @@ def test_a_forked_child_steps_a_big_batch(two_threads):
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         child = os.fork()
     if child == 0:
+        signal.alarm(60)  # a child that hangs must not outlive the test
         os.write(writable, rollout(1)[:60_000])
         os._exit(0)
     os.close(writable)
@@ -268,7 +286,7 @@ def test_forked_workers_step_big_batches(two_threads):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         with multiprocessing.get_context("fork").Pool(2) as pool:
-            assert pool.map(rollout, range(3)) == expected
+            assert pool.map_async(rollout, range(3)).get(timeout=60) == expected
 
 
 def test_two_threads_step_big_batches_at_once(two_threads):

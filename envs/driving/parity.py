@@ -439,8 +439,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--record", type=Path, metavar="NPZ", help="record reference trajectories instead")
     options = parser.parse_args(arguments)
     if options.record:
-        episodes = grid(most_seeds=1, most_steps=25, first_seed=1000)
-        record([e for e in episodes if e.policy in ("random", e.case.policies[-1])], options.record)
+        chosen = grid(most_seeds=1, most_steps=25, first_seed=1000)
+        record([e for e in chosen if e.policy != "random" or "calm" not in e.case.policies], options.record)
         return 0
     limits = {"most_seeds": 1, "most_steps": 5} if options.quick else {}
     episodes, found, began = grid(first_seed=options.first_seed, **limits), [], time.monotonic()

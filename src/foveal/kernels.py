@@ -78,7 +78,8 @@ def cache_folder() -> Path | None:
     """The folder of compiled kernels, or None (with one warning) where nothing can be written.
 
     Its name holds a hash of every kernel source, of Numba's version and of the processor: Numba's own check sees
-    only the file of the outermost function and would run stale code after a change in a callee's module.
+    only the file of the outermost function and would run stale code after a change in a callee's module. Constants
+    that kernels read must stand in a file with a kernel, or they are not seen either.
     ``FOVEAL_CACHE_DIR`` moves it; the default is ``$XDG_CACHE_HOME/foveal`` or ``~/.cache/foveal``.
     """
     name = f"kernels-{source_hash()[:16]}"
@@ -133,7 +134,8 @@ def _kernel_sources() -> list[Path]:
         folders.update(Path(folder) for folder in (spec and spec.submodule_search_locations) or ())
     files = {file.resolve() for folder in folders for file in folder.rglob("*.py")}
     own = Path(__file__).resolve()  # it holds the compiler's options, which Numba's own check ignores
-    marked = re.compile(rb"^@(kernel|inlined)$", re.MULTILINE)
+    # A kernel depends on the order of a named tuple's fields, which Numba ignores too.
+    marked = re.compile(rb"^@(kernel|inlined)$|^class .*\(NamedTuple\):$", re.MULTILINE)
     return sorted(file for file in files if file == own or marked.search(file.read_bytes()))
 
 
@@ -162,7 +164,8 @@ def launch(row_kernel: Callable[..., None], rows: int, *args: Any, grain: int = 
         *args: Passed on as they are.
         grain: The fewest rows worth a thread of their own; below two such pieces the launch is serial.
     """
-    threads = min(thread_count(), rows // grain)
+    pieces = rows // grain
+    threads = min(thread_count(), pieces) if pieces > 1 else 1  # asking costs some 1 us
     if threads <= 1:
         row_kernel(0, rows, *args)
         return

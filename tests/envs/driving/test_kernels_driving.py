@@ -114,9 +114,6 @@ def assert_same_push(t: np.ndarray, i: int, vehicle: Vehicle) -> None:
             np.testing.assert_allclose(push, expected, rtol=0, atol=1e-9)
 
 
-# Neighbours
-
-
 @given(ROADS)
 @usual
 def test_rank_sorts_by_x_and_finds_the_lanes(cars: list[Car]) -> None:
@@ -148,8 +145,10 @@ def test_find_leaders(cars: list[Car]) -> None:
     t, ranks = row_of(road)
     traffic.find_leaders(t, ranks, np.zeros(traffic.MAX_LANES + 2, np.int64))
     for i, vehicle in enumerate(road.vehicles):
+        for row, lane in enumerate(range(vehicle.lane_index[2] - 1, vehicle.lane_index[2] + 2), traffic.LEADER_LEFT):
+            found = road.neighbour_vehicles(vehicle, ("0", "1", lane))[0] if 0 <= lane < LANES else None
+            assert ranks[row, i] == index_in(road, found)
         front, _ = road.neighbour_vehicles(vehicle)
-        assert ranks[traffic.LEADER, i] == index_in(road, front)
         if front is not None:
             closing = np.dot(vehicle.velocity - front.velocity, vehicle.direction)
             assert t[traffic.GAP, i] == vehicle.lane_distance_to(front)
@@ -166,9 +165,6 @@ def test_choose_observed(cars: list[Car], see_behind: bool, slots: int) -> None:
     close = road.close_objects_to(road.vehicles[0], 200.0, count=slots - 1, see_behind=see_behind)
     expected = [0, *(index_in(road, vehicle) for vehicle in close)]
     assert observed.tolist() == expected + [-1] * (slots - len(expected))
-
-
-# Lanes
 
 
 @given(
@@ -201,9 +197,6 @@ def test_wrap_to_pi_and_not_zero_are_exact(value: float) -> None:
 def test_speed_to_index(speed: float, speeds: tuple[float, ...]) -> None:
     vehicle = MDPVehicle(None, [0, 0], target_speeds=speeds)
     assert motion.speed_to_index(speed, np.array(speeds, float)) == vehicle.speed_to_index(speed)
-
-
-# Drivers
 
 
 @given(ROADS.filter(lambda cars: len(cars) > 1), st.data())
@@ -258,9 +251,6 @@ def test_one_substep_of_decisions_and_motion(cars: list[Car]) -> None:
         assert_same_push(t, i, vehicle)
 
 
-# Motion
-
-
 @given(st.one_of(st.floats(-0.5, 0.5), mixed([0.0, -0.0, 0.5, -0.5, math.pi, -math.pi, 0.5000000001], -10, 10)))
 @thorough
 def test_settle_by_series_and_beyond(heading: float) -> None:
@@ -309,8 +299,6 @@ def test_the_clipped_arcsine_keeps_zero_and_joins_its_series() -> None:
         expected = np.clip(np.arcsin(np.clip(sine, -1, 1)), -np.pi / 4, np.pi / 4)
         assert motion._arcsin(sine) == pytest.approx(expected, rel=1e-15, abs=0)
 
-
-# Collisions
 
 PLACES = st.builds(
     lambda x, y, heading, speed: ([x, y], heading, speed),

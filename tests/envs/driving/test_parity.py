@@ -21,7 +21,7 @@ from foveal.envs.driving.interop import from_highway_env, highway_params
 from foveal.kernels import source_hash
 
 RECORDING = Path(__file__).parents[2] / "data" / "highway_env.npz"
-LIVE_SECONDS = 30.0
+LIVE_SECONDS = 20.0
 
 
 def live_seed() -> int:
@@ -267,7 +267,7 @@ def test_an_instance_that_cannot_be_translated_says_why() -> None:
         env = fast()
         env.road.vehicles.reverse()
         from_highway_env(env)
-    with pytest.raises(ValueError, match="lanes_count|highway"):
+    with pytest.raises(ValueError, match="highway-v0"):
         from_highway_env(MergeEnv())
     with pytest.raises(ValueError, match="vehicles"):
         env = fast()
