@@ -171,9 +171,7 @@ class Collector:
 
     _STATE = ("observations", "ended", "episode_return", "episode_length")
 
-    def __init__(
-        self, env: VectorEnv[Any, Any, Any], steps: int, seed: int, reward_scale: float = 1.0
-    ) -> None:
+    def __init__(self, env: VectorEnv[Any, Any, Any], steps: int, seed: int, reward_scale: float = 1.0) -> None:
         self.env, self.reward_scale = env, reward_scale
         self.mode: AutoresetMode = env.metadata["autoreset_mode"]
         self.observations = to_tensor(env.reset(seed=seed)[0])
@@ -183,9 +181,7 @@ class Collector:
         self.rollout = Rollout.empty(steps, self.observations, env.single_action_space)
 
     @torch.no_grad()
-    def collect(
-        self, policy: ActorCritic, generator: torch.Generator
-    ) -> tuple[Rollout, dict[str, float | int | None]]:
+    def collect(self, policy: ActorCritic, generator: torch.Generator) -> tuple[Rollout, dict[str, float | int | None]]:
         """Take T steps with sampled actions.
 
         Returns:

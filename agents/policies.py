@@ -40,9 +40,7 @@ def expand(observations: Tensor, scales: tuple[float, ...] = _SCALES) -> Tensor:
     Returns:
         (..., K * F) of the same dtype.
     """
-    return torch.cat(
-        [observations if scale == 1 else torch.tanh(scale * observations) for scale in scales], -1
-    )
+    return torch.cat([observations if scale == 1 else torch.tanh(scale * observations) for scale in scales], -1)
 
 
 class EgoAttention(nn.Module):
@@ -188,9 +186,7 @@ def check_sizes(name: str, sizes: dict[str, int]) -> None:
             raise ValueError(f"{size}={value!r}: must be a whole number in [{low}, {high}]")
 
 
-def make_network(
-    name: str, observation_space: spaces.Space[Any], sizes: dict[str, int] | None = None
-) -> nn.Module:
+def make_network(name: str, observation_space: spaces.Space[Any], sizes: dict[str, int] | None = None) -> nn.Module:
     """Build the feature network of this name.
 
     Args:
@@ -256,9 +252,7 @@ class Gaussian(NamedTuple):
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """Log-densities (B,) of actions (B, ...)."""
-        normal = (
-            ((actions - self.mean) / self.log_std.exp()) ** 2 / 2 + self.log_std + math.log(2 * math.pi) / 2
-        )
+        normal = ((actions - self.mean) / self.log_std.exp()) ** 2 / 2 + self.log_std + math.log(2 * math.pi) / 2
         return -normal.flatten(1).sum(-1)
 
     def entropy(self) -> Tensor:

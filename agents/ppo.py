@@ -47,9 +47,9 @@ class PPOConfig:
     """Parameters of the world in which it differs from its id's defaults."""
     seed: int = _number(0, 0, EVALUATION_SEEDS - 1)
     """Seed of weights, sampling and shuffling; row i of the world gets the seed `seed * num_envs + i`."""
-    num_envs: int = _number(512, 1, 2**20)
+    num_envs: int = _number(256, 1, 2**20)
     """Rows stepped at once [1]."""
-    total_steps: int = _number(2_000_000, 1, 10**9 - 1)
+    total_steps: int = _number(1_000_000, 1, 10**9 - 1)
     """Environment steps over all rows, rounded up to whole rollouts [1]."""
     rollout_steps: int = _number(16, 2, 2**16)
     """Steps of each row between updates [1]."""
@@ -57,11 +57,11 @@ class PPOConfig:
     """Passes over each rollout [1]."""
     minibatches: int = _number(4, 1, 2**16)
     """Gradient steps in a pass [1]."""
-    learning_rate: float = _number(1e-3, 0, 1)
+    learning_rate: float = _number(3e-3, 0, 1)
     """Adam's step size at the start [1]; linear in between."""
     learning_rate_end: float = _number(0.0, 0, 1)
     """Adam's step size at the end [1]."""
-    gamma: float = _number(0.9, 0, 0.9999)
+    gamma: float = _number(0.95, 0, 0.9999)
     """Discount of a step [1]."""
     gae_lambda: float = _number(0.9, 0, 1)
     """λ of generalised advantage estimation [1]."""
@@ -81,7 +81,7 @@ class PPOConfig:
     """Feature network: "attention" or "mlp"."""
     network_sizes: dict[str, int] = field(default_factory=dict)
     """Sizes in which the network differs from its defaults: width, layers, heads [1]."""
-    shared: bool = False
+    shared: bool = True
     """One feature network for policy and value."""
     torch_threads: int = _number(1, 1, 256)
     """Threads of a tensor operation [1]; part of the configuration, for the last bits may hang on it."""
@@ -123,9 +123,7 @@ class PPOConfig:
         """How many rollouts make up `total_steps`."""
         return math.ceil(self.total_steps / (self.num_envs * self.rollout_steps))
 
-    def make_policy(
-        self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
-    ) -> ActorCritic:
+    def make_policy(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> ActorCritic:
         """The policy with its first weights, which hang on the seed alone.
 
         Raises:
@@ -150,9 +148,7 @@ def _checked(item: Field[Any], value: Any) -> Any:
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(default):
-        raise TypeError(
-            f"{item.name}={value!r}: must be {type(default).__name__}, got {type(value).__name__}"
-        )
+        raise TypeError(f"{item.name}={value!r}: must be {type(default).__name__}, got {type(value).__name__}")
     low, high = item.metadata.get("range", (None, None))
     if low is not None and value is not None and not low <= value <= high:
         raise ValueError(f"{item.name}={value!r}: must be in [{low}, {high}]")
@@ -359,9 +355,7 @@ def _open(config: PPOConfig, run_dir: str | Path, learner: PPO, resume: bool) ->
     return run, float(checkpoint.facts.get("seconds", 0.0))
 
 
-def _train(
-    learner: PPO, run: Run, seconds_before: float, interrupted: threading.Event, progress: bool
-) -> Path:
+def _train(learner: PPO, run: Run, seconds_before: float, interrupted: threading.Event, progress: bool) -> Path:
     """Train to the end, or until interrupted or out of time; returns the path of the last checkpoint."""
     config, start, first = learner.config, time.monotonic(), learner.step_count
     path, saved, stop = run.checkpoints, first, False

@@ -133,9 +133,7 @@ def _play(
     return video.frames, total, length
 
 
-def _decide(
-    policy: Policy, observation: Any, names: Sequence[str], total: float
-) -> tuple[NDArray[Any], Annotation]:
+def _decide(policy: Policy, observation: Any, names: Sequence[str], total: float) -> tuple[NDArray[Any], Annotation]:
     """Ask the policy: its actions (1, ...), and what a picture may tell about them."""
     answer = policy(observation)
     actions, info = answer if isinstance(answer, tuple) else (answer, None)
@@ -173,13 +171,9 @@ class _Stage:
         self.rate = _foreign_rate(env) if world is None else world.params.simulation_frequency * float(smooth)
         self.action_names: Sequence[str] = getattr(world, "action_names", ())
         if world is not None and (world.num_envs != 1 or 0 not in world.trace_rows):
-            raise ValueError(
-                f"a wrapped {type(world).__name__} must be made with one row and trace_rows=(0,)"
-            )
+            raise ValueError(f"a wrapped {type(world).__name__} must be made with one row and trace_rows=(0,)")
         if world is not None and world.autoreset_mode is AutoresetMode.SAME_STEP:
-            raise ValueError(
-                "autoreset_mode='same_step' hides the last state: make the world with 'disabled'"
-            )
+            raise ValueError("autoreset_mode='same_step' hides the last state: make the world with 'disabled'")
 
     def close(self) -> None:
         """Close what was made here."""
@@ -236,9 +230,7 @@ def _foreign_rate(env: Any) -> float:
     rate = env.metadata.get("render_fps")
     if isinstance(env, VectorEnv) or env.render_mode != "rgb_array" or not rate:
         name = type(env.unwrapped).__name__
-        raise ValueError(
-            f"{name}: needs to be single, have render_mode='rgb_array' and metadata['render_fps']"
-        )
+        raise ValueError(f"{name}: needs to be single, have render_mode='rgb_array' and metadata['render_fps']")
     return float(rate)
 
 

@@ -259,9 +259,7 @@ def _draw_vehicles(frame: Frame, scene: Scene, view: View) -> None:
 
 def _speed_colour(speed: float) -> Colour:
     """Colour of a vehicle of the traffic, in steps of 1 m/s (each step is one sprite)."""
-    r, g, b = (
-        round(np.interp(round(speed), list(SPEEDS), stops)) for stops in zip(*SPEEDS.values(), strict=True)
-    )
+    r, g, b = (round(np.interp(round(speed), list(SPEEDS), stops)) for stops in zip(*SPEEDS.values(), strict=True))
     return r, g, b
 
 
@@ -274,9 +272,7 @@ def _sprite(length: float, width: float, colour: Colour, scaling: float, is_ego:
     paint, halo = _car(length, width, scaling)
     opacity = paint[..., 4:]
     around = (1 - opacity) * halo * (0.85 if is_ego else 0.5)
-    light = (
-        paint[..., :3] + paint[..., 3:4] * np.array(colour) + around * np.array(EGO if is_ego else (0, 0, 0))
-    )
+    light = paint[..., :3] + paint[..., 3:4] * np.array(colour) + around * np.array(EGO if is_ego else (0, 0, 0))
     shade = np.repeat(255 * (1 - opacity - around), 3, -1)
     return light.clip(0, 255).round().astype(np.uint8), shade.round().astype(np.uint8)
 

@@ -541,7 +541,7 @@ def test_tensorboard_in_a_vanished_folder(tmp_path):
         ({"network": "atention"}, ValueError, "did you mean 'attention'"),
         ({"network_sizes": {"head": 2}}, ValueError, "did you mean 'heads'"),
         ({"max_seconds": "1"}, TypeError, "max_seconds='1': must be float"),
-        ({"seed": 2**31 // 512}, ValueError, "held out for evaluation"),
+        ({"seed": 2**31 // 512, "num_envs": 512}, ValueError, "held out for evaluation"),
         ({"learning_rat": 1e-3}, ValueError, "unknown configuration key 'learning_rat'; did you mean 'learning_rate'"),
         ([], TypeError, "a configuration is a mapping, got list"),
     ],
@@ -552,7 +552,7 @@ def test_configurations_refuse(values, error, message):
 
 
 def test_the_largest_seed_stays_below_the_held_out_ones():
-    config = PPOConfig(seed=2**31 // 512 - 1)
+    config = PPOConfig(seed=2**31 // 512 - 1, num_envs=512)
     assert config.seed * config.num_envs + config.num_envs - 1 == EVALUATION_SEEDS - 1
 
 

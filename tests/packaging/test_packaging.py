@@ -13,9 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-FOLDERS = {name: folder for name, folder in SETUPTOOLS["package-dir"].items() if name} | {
-    "foveal": "src/foveal"
-}
+FOLDERS = {name: folder for name, folder in SETUPTOOLS["package-dir"].items() if name} | {"foveal": "src/foveal"}
 HEAVY = {"cv2", "highway_env", "langchain", "matplotlib", "numba", "scipy", "stable_baselines3", "torch"}
 
 
@@ -78,9 +76,7 @@ def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_exactly_the_modules_on_disk(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if name.endswith(".py")} == modules_on_disk()
-    assert {name for name in names if name.startswith("foveal/") and not name.endswith(".py")} == {
-        "foveal/py.typed"
-    }
+    assert {name for name in names if name.startswith("foveal/") and not name.endswith(".py")} == {"foveal/py.typed"}
 
 
 def test_package_list_is_complete() -> None:
@@ -106,9 +102,7 @@ def test_import_is_light(venv: Path, tmp_path: Path) -> None:
     """The installed wheel, with the dependencies of this environment but not its editable foveal."""
     show = "import sys, foveal; print(foveal.__file__); print(*sys.modules)"
     dependencies = os.pathsep.join(
-        filter(
-            None, (os.environ.get("PYTHONPATH"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
-        )
+        filter(None, (os.environ.get("PYTHONPATH"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
     )
     out = run(venv / "bin/python", "-c", show, cwd=tmp_path, PYTHONPATH=dependencies)
     file, modules = out.splitlines()
@@ -118,8 +112,6 @@ def test_import_is_light(venv: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", sorted(set(FOLDERS.values()) - {"src/foveal"}))
 def test_folders_refuse_to_be_top_level(folder: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {folder}"], cwd=ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", f"import {folder}"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode != 0
     assert f"import foveal.{folder}" in done.stderr.splitlines()[-1]

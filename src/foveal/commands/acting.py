@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from foveal.agents.evaluation import Evaluation
     from foveal.agents.policies import Agent
 
+_LEAST_FPS = 15  # below it a video jerks; worlds with a slower simulation get frames in between
+
 
 @dataclass(frozen=True)
 class Eval:
@@ -125,7 +127,8 @@ class Cast:
         with told_as(BadInput, OSError, ValueError):
             path.parent.mkdir(parents=True, exist_ok=True)
             policy = self.runs.get(name) or make_driver(name, env)
-            return record(env, policy, path, episodes=episodes, seed=seed).paths
+            smooth = -(-_LEAST_FPS // env.params.simulation_frequency)
+            return record(env, policy, path, episodes=episodes, seed=seed, smooth=smooth).paths
 
     def run_folder(self, name: str) -> Path | None:
         """The run that an agent is from, or None for a driver."""
