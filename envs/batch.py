@@ -129,7 +129,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         raise NotImplementedError
 
     def trace(self, row: int) -> list[Scene]:
-        """The scenes after each substep of the last step of a traced row."""
+        """The scenes after each substep of the last step of a traced row; none where that step began an episode."""
         raise NotImplementedError
 
     def draw(self, scene: Scene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
@@ -327,7 +327,9 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
 
     def render_trace(self, row: int) -> NDArray[np.uint8]:
         """Frames (S, H, W, 3) uint8 of the S substeps of the last step of a traced row."""
-        return np.stack([self.draw(scene) for scene in self.trace(row)])
+        if not (scenes := self.trace(row)):
+            raise ValueError(f"row {row} has no trace: its last step began an episode, or there was none")
+        return np.stack([self.draw(scene) for scene in scenes])
 
     def _check_rows(self, rows: Sequence[int]) -> Rows:
         checked = np.array([index(row) for row in rows], np.int64)

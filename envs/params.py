@@ -73,8 +73,8 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
         return None
     if isinstance(default, tuple):
         return _checked_tuple(field, value)
-    if isinstance(default, bool):
-        return _of_type(field, value, bool)
+    if isinstance(default, (bool, str)):
+        return _of_type(field, value, type(default))
     number = _of_type(field, value, float if isinstance(default, float) else int)
     return _in_range(field, number)
 

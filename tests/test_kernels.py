@@ -9,7 +9,6 @@ import sys
 import tempfile
 import textwrap
 import threading
-import warnings
 from pathlib import Path
 
 import gymnasium
@@ -267,9 +266,7 @@ def test_an_error_in_any_thread_reaches_the_caller(two_threads):
 def test_a_forked_child_steps_a_big_batch(two_threads):
     expected = rollout(1)
     readable, writable = os.pipe()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-        child = os.fork()
+    child = os.fork()
     if child == 0:
         signal.alarm(60)  # a child that hangs must not outlive the test
         os.write(writable, rollout(1)[:60_000])
@@ -283,10 +280,8 @@ def test_a_forked_child_steps_a_big_batch(two_threads):
 
 def test_forked_workers_step_big_batches(two_threads):
     expected = [rollout(seed) for seed in range(3)]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-        with multiprocessing.get_context("fork").Pool(2) as pool:
-            assert pool.map_async(rollout, range(3)).get(timeout=60) == expected
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map_async(rollout, range(3)).get(timeout=60) == expected
 
 
 def test_two_threads_step_big_batches_at_once(two_threads):

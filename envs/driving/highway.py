@@ -69,11 +69,15 @@ class HighwayParams(Params):
     collision_reward: float = param(-1.0, "reward for a crash [1]", low=-100, high=100)
     right_lane_reward: float = param(0.1, "reward on the rightmost lane, 0 on the left [1]", low=-100, high=100)
     high_speed_reward: float = param(0.4, "reward at the top of reward_speed_range [1]", low=-100, high=100)
-    reward_speed_range: tuple[float, ...] = param((20.0, 30.0), "speeds of no and of full reward [m/s]", items=(2, 2))
+    reward_speed_range: tuple[float, ...] = param(
+        (20.0, 30.0), "speeds of no and of full reward [m/s]", low=-1000, high=1000, items=(2, 2)
+    )
     normalize_reward: bool = param(True, "map the reward to [0, 1]")
     offroad_terminal: bool = param(False, "end the episode when the ego leaves the road")
     traffic_collisions: bool = param(True, "other vehicles collide with each other too")
-    action_target_speeds: tuple[float, ...] = param((20.0, 25.0, 30.0), "even speeds of the ego [m/s]", items=(2, 32))
+    action_target_speeds: tuple[float, ...] = param(
+        (20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
+    )
     observation_vehicles_count: int = param(5, "observed vehicles, the ego included [1]", low=1, high=100)
     observation_see_behind: bool = param(False, "observe vehicles more than 10 m behind too")
     screen_width: int = param(600, "frame width [px]", low=16, high=4096)
@@ -94,8 +98,11 @@ class HighwayParams(Params):
         steps = np.diff(self.action_target_speeds)
         if not (steps > 0).all() or not np.allclose(steps, steps[0]):
             raise ValueError(f"action_target_speeds={self.action_target_speeds}: must be increasing and evenly spaced")
-        if self.normalize_reward and self.collision_reward == self.high_speed_reward + self.right_lane_reward:
-            raise ValueError("normalize_reward: the best and the worst reward are equal, so there is nothing to map")
+        if self.normalize_reward and not self.high_speed_reward + self.right_lane_reward - self.collision_reward > 1e-6:
+            raise ValueError(
+                f"collision_reward={self.collision_reward}: must be below high_speed_reward + right_lane_reward "
+                "where normalize_reward"
+            )
 
 
 class Highway(BatchEnv):
@@ -152,6 +159,7 @@ class Highway(BatchEnv):
         self._trace = np.zeros((self.trace_rows.size, frames, p.vehicles_count + 1, len(TRACED)))
         self._trace_observed = np.full((self.trace_rows.size, p.observation_vehicles_count), -1, np.int64)
         self._trace_time = np.zeros(self.trace_rows.size)
+        self._traced = np.zeros(self.trace_rows.size, np.bool_)
         return {"traffic": self._traffic, "time": self._time}
 
     def _spawn(self, rows: Rows) -> None:
@@ -161,6 +169,7 @@ class Highway(BatchEnv):
         if self.trace_rows.size:
             self._trace_observed[:] = self._outcome.observed[self.trace_rows]
             self._trace_time[:] = self._time[self.trace_rows]
+            self._traced[:] = self._active[self.trace_rows]
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
 
     def _restored(self) -> None:
@@ -192,7 +201,9 @@ class Highway(BatchEnv):
         slot = self._trace_slot[self._check_rows([row])[0]]
         if slot < 0:
             raise ValueError(f"row {row} is not traced: trace_rows={self.trace_rows.tolist()}")
-        times = self._trace_time[slot] + self._rules.dt * np.arange(1, self._rules.frames + 1)
+        if not self._traced[slot]:
+            return []
+        times = self._trace_time[slot] + np.linspace(0, self._rules.step_time, self._rules.frames + 1)[1:]
         observed = self._trace_observed[slot]
         return [self._scene(state, time, observed) for state, time in zip(self._trace[slot], times, strict=True)]
 

@@ -150,13 +150,16 @@ def not_zero(value):
 
 @kernel
 def rank(t, ranks, lanes):
-    """Bring `ranks` up to date after vehicles have moved; nearly sorted input is the usual case."""
+    """Bring `ranks` up to date after vehicles have moved; equals stand in vehicle order, whatever was before."""
     for place in range(1, t.shape[1]):
         vehicle = ranks[ORDER, place]
         x = t[X, vehicle]
         hole = place
-        while hole > 0 and t[X, ranks[ORDER, hole - 1]] > x:
-            ranks[ORDER, hole] = ranks[ORDER, hole - 1]
+        while hole > 0:
+            before = ranks[ORDER, hole - 1]
+            if t[X, before] < x or (t[X, before] == x and before < vehicle):
+                break
+            ranks[ORDER, hole] = before
             hole -= 1
         ranks[ORDER, hole] = vehicle
     for place in range(t.shape[1]):

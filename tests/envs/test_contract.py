@@ -550,19 +550,27 @@ def test_an_unknown_parameter_is_named_with_the_closest(env_id):
             maker(env_id, **{f"{name}x": 1})
 
 
-def test_every_parameter_out_of_range_is_named(env_id):
-    for field in dataclasses.fields(params_class(env_id)):
-        meta = field.metadata
-        beyond = [meta["low"] - 1, meta["high"] + 1] if not meta["choices"] else ["none of these"]
-        for value in beyond:
-            if isinstance(field.default, bool) or (not meta["choices"] and math.isinf(value)):
+def beyond(field):
+    """Values just outside the range of a parameter."""
+    meta, default = field.metadata, field.default
+    if meta["choices"]:
+        yield "none of these"
+    elif not isinstance(default, (bool, str)):
+        for value in (meta["low"] - 1, meta["high"] + 1):
+            if not math.isfinite(value):
                 continue
-            if isinstance(field.default, tuple):
-                value = (value,) * len(field.default)
-            elif isinstance(field.default, float):
-                value = float(value)
-            with pytest.raises(ValueError, match=f"^{field.name}="):
-                make(env_id, **{field.name: value})
+            if isinstance(default, tuple):
+                yield (float(value),) * len(default)
+            else:
+                yield float(value) if isinstance(default, float) else int(value)
+
+
+def test_every_parameter_out_of_range_is_named(env_id):
+    cases = [(field.name, value) for field in dataclasses.fields(params_class(env_id)) for value in beyond(field)]
+    assert cases
+    for name, value in cases:
+        with pytest.raises(ValueError, match=f"^{name}="):
+            make(env_id, **{name: value})
 
 
 def test_every_parameter_of_the_wrong_type_is_named(env_id):
@@ -666,6 +674,8 @@ def values(field):
         return st.sampled_from(meta["choices"])
     if isinstance(default, bool):
         return st.booleans()
+    if isinstance(default, str):
+        return st.just(default)
     low, high = max(meta["low"], -1e3), min(meta["high"], 1e3)
     if isinstance(default, tuple):
         number = st.integers(meta["items"][0], min(meta["items"][1], 4))

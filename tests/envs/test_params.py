@@ -16,6 +16,7 @@ class Kettle(Params):
     whistles: bool = param(True, "whistle when it boils")
     material: str = param("steel", "what it is made of", choices=("steel", "glass"))
     stages: tuple[float, ...] = param((40.0, 80.0), "temperatures to hold [°C]", low=0, high=100, items=(1, 3))
+    label: str = param("", "engraving")
     anything: float = param(0.0, "a number without a range [1]")
 
 
@@ -36,6 +37,7 @@ def test_defaults_are_valid():
         ("timer", None, None),
         ("whistles", np.False_, False),
         ("material", "glass", "glass"),
+        ("label", "Ada's", "Ada's"),
         ("stages", [1], (1.0,)),
         ("stages", np.array([0.0, 50.0, 100.0]), (0.0, 50.0, 100.0)),
         ("anything", -1e300, -1e300),
@@ -81,6 +83,7 @@ def test_a_value_out_of_range_is_named_with_the_range(name, value, message):
         ("cups", 2.0, r"cups=2\.0: must be int, got float"),
         ("cups", True, "cups=True"),
         ("timer", "soon", "timer='soon'"),
+        ("label", 3, "label=3: must be str, got int"),
         ("whistles", 1, "whistles=1: must be bool, got int"),
         ("stages", 5.0, r"stages=5\.0: must be a sequence"),
         ("stages", "ab", "stages='a': must be float"),
@@ -95,7 +98,7 @@ def test_a_value_of_the_wrong_type_is_named_with_the_right_one(name, value, mess
 def test_an_unknown_name_is_told_the_closest():
     with pytest.raises(TypeError, match="unknown parameter 'volumes'; did you mean 'volume'"):
         Kettle.from_kwargs({"volumes": 1})
-    with pytest.raises(TypeError, match="unknown parameter 'xyz'; valid: anything, cups, material"):
+    with pytest.raises(TypeError, match="unknown parameter 'xyz'; valid: anything, cups, label, material"):
         Kettle.from_kwargs({"xyz": 1})
 
 
