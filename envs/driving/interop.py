@@ -32,6 +32,9 @@ _ONLY = {
     "controlled_vehicles": 1,
     "other_vehicles_type": "highway_env.vehicle.behavior.IDMVehicle",
     "neighbour_vehicles_connected_lanes": False,
+    "manual_control": False,
+    "lane_change_reward": 0,
+    "on_road_reward": 0,
 }
 _ONLY_OBSERVATION = {
     "type": "Kinematics",
@@ -83,17 +86,18 @@ def highway_params(env: Any) -> dict[str, Any]:
         ValueError: naming the setting that cannot be translated.
     """
     config = env.unwrapped.config
+    if missing := [name for name in _SAME_NAME if name not in config]:
+        raise ValueError(f"{type(env.unwrapped).__name__} is no highway-v0 or highway-fast-v0: no {missing[0]}")
     observation, action = config["observation"], config["action"]
     _only(config, _ONLY, "")
     _only(observation, _ONLY_OBSERVATION, "observation.")
     _only(action, _ONLY_ACTION, "action.")
     params = {name: config[name] for name in _SAME_NAME}
     params["traffic_collisions"] = any(v.check_collisions for v in env.unwrapped.road.vehicles[1:])
-    params["action_target_speeds"] = action.get("target_speeds") or (20.0, 25.0, 30.0)
+    speeds = action.get("target_speeds")
+    params["action_target_speeds"] = (20.0, 25.0, 30.0) if speeds is None else tuple(speeds)
     params["observation_vehicles_count"] = observation.get("vehicles_count", 5)
     params["observation_see_behind"] = observation.get("see_behind", False)
-    if config.get("lane_change_reward"):
-        raise ValueError("highway-env's lane_change_reward has no effect there and none here: set it to 0")
     return params
 
 
@@ -108,6 +112,10 @@ def _row_of(env: Any) -> np.ndarray:
     vehicles = env.road.vehicles
     if vehicles[0] is not env.vehicle:
         raise ValueError("the controlled vehicle must be the first on the road")
+    if len(vehicles) != env.config["vehicles_count"] + 1:
+        raise ValueError(
+            f"{len(vehicles)} vehicles are on the road, vehicles_count says {env.config['vehicles_count']} + 1"
+        )
     traffic, _ = tr.allocate(1, len(vehicles))
     t = traffic[0]
     for i, vehicle in enumerate(vehicles):

@@ -150,14 +150,17 @@ def not_zero(value):
 
 @kernel
 def rank(t, ranks, lanes):
-    """Bring `ranks` up to date after vehicles have moved; equals stand in vehicle order, whatever was before."""
+    """Bring `ranks` up to date after vehicles have moved; equals stand in falling vehicle order, whatever was before.
+
+    So the rearmost of equals is the last in vehicle order: the one that counts as leader to those behind.
+    """
     for place in range(1, t.shape[1]):
         vehicle = ranks[ORDER, place]
         x = t[X, vehicle]
         hole = place
         while hole > 0:
             before = ranks[ORDER, hole - 1]
-            if t[X, before] < x or (t[X, before] == x and before < vehicle):
+            if t[X, before] < x or (t[X, before] == x and before > vehicle):
                 break
             ranks[ORDER, hole] = before
             hole -= 1

@@ -117,7 +117,7 @@ def test_absent_vehicles_change_nothing():
 
 def test_gradients():
     net = network(torch.float64, width=8)
-    given = observations(3, torch.float64)
+    given = observations(4, torch.float64)[2:]
     present = given[..., :1]
     numbers = given[..., 1:].clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: net(torch.cat([present, x], -1)), (numbers,))
