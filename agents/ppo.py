@@ -61,7 +61,7 @@ class PPOConfig:
     """Adam's step size at the start [1]; linear in between."""
     learning_rate_end: float = _number(0.0, 0, 1)
     """Adam's step size at the end [1]."""
-    gamma: float = _number(0.92, 0, 0.9999)
+    gamma: float = _number(0.95, 0, 0.9999)
     """Discount of a step [1]."""
     gae_lambda: float = _number(0.9, 0, 1)
     """λ of generalised advantage estimation [1]."""
