@@ -238,7 +238,7 @@ class HighwayEnv(SingleEnv):
     ## Description
     The ego follows lanes and target speeds; the action changes them. Other cars follow the Intelligent Driver Model
     along the lane and MOBIL across lanes. Behaviour is that of highway-env 1.12's ``highway-v0``, step by step and to
-    1e-6 (see ``docs/parity.json``); ``foveal/HighwayFast-v0`` is its ``highway-fast-v0``.
+    1e-6 (see ``docs/parity.md``); ``foveal/HighwayFast-v0`` is its ``highway-fast-v0``.
 
     ## Action space
     ``Discrete(5)``: 0 ``LANE_LEFT``, 1 ``IDLE``, 2 ``LANE_RIGHT``, 3 ``FASTER``, 4 ``SLOWER``. An action holds for
