@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from gymnasium import spaces
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from foveal.envs.params import did_you_mean
-
-if TYPE_CHECKING:
-    from foveal.agents.ppo import PPOConfig
-    from foveal.envs.batch import BatchEnv
 
 _SIZE_LIMITS = {"width": (1, 4096), "heads": (1, 64), "layers": (1, 16)}
 _SCALES = (1.0, 4.0, 16.0)
@@ -343,52 +337,3 @@ class ActorCritic(nn.Module):
         if self.action_shape is None:
             return Categorical(outputs.log_softmax(-1), self.start)
         return Gaussian(outputs.unflatten(-1, self.action_shape), self.log_std)
-
-
-class Agent:
-    """A trained policy that acts: NumPy in, NumPy out, no gradients.
-
-    Args:
-        policy: The actor-critic.
-        config: The learner's configuration.
-        world: The world it was trained in; its spaces are used, it is not stepped.
-        greedy: Take the likeliest actions; False samples.
-        seed: Of the sampling.
-    """
-
-    def __init__(
-        self, policy: ActorCritic, config: PPOConfig, world: BatchEnv, *, greedy: bool = True, seed: int = 0
-    ) -> None:
-        self.policy, self.config, self.greedy = policy.eval(), config, greedy
-        self._observation_space, self._action_space = (
-            world.single_observation_space,
-            world.single_action_space,
-        )
-        self._generator = torch.Generator().manual_seed(seed)
-
-    @torch.no_grad()
-    def __call__(self, observations: NDArray[Any]) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-        """Act.
-
-        Args:
-            observations: (N, ...).
-
-        Returns:
-            Actions (N, ...), and what the agent says about them: ``"value"`` (N,) float32, the discounted
-            return it expects, and ``"attention"`` (N, heads, S) float32 where its network attends.
-
-        Raises:
-            ValueError: for observations of another shape.
-        """
-        shape = self._observation_space.shape or ()
-        if observations.shape[1:] != shape or observations.ndim == len(shape):
-            expected = ", ".join(["N", *map(str, shape)])
-            raise ValueError(f"observations have shape {observations.shape}, expected ({expected})")
-        given = torch.tensor(observations, dtype=torch.float32)
-        distribution, values, _ = self.policy(given)
-        actions = (distribution.mode() if self.greedy else distribution.sample(self._generator)).numpy()
-        if isinstance(self._action_space, spaces.Box):
-            actions = np.clip(actions, self._action_space.low, self._action_space.high)
-        told = {"value": values.numpy() / (1 - self.config.gamma)}  # the learner scales rewards by 1 - γ
-        weights = self.policy.attention(given)
-        return actions, told if weights is None else {**told, "attention": weights.numpy()}

@@ -1,6 +1,5 @@
 """The command line: what it does, and that bad input gets one line and exit status 2."""
 
-import dataclasses
 import json
 import shutil
 import subprocess
@@ -9,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from foveal.agents import ppo
+from foveal.agents.config import PPOConfig
 from foveal.agents.drivers import DRIVERS
-from foveal.agents.runs import RunError
+from foveal.agents.files import RunError
 from foveal.cli import COMMANDS, main
 from foveal.commands import training
 from foveal.commands.terminal import BadInput
@@ -233,15 +232,12 @@ def test_bench_measures_all_contenders_and_saves(monkeypatch, capsys, elsewhere)
 
 
 def test_affordable_steps_are_the_configured_ones_at_most():
-    config = ppo.PPOConfig(num_envs=8, rollout_steps=8, total_steps=640, torch_threads=1)
+    config = PPOConfig(num_envs=8, rollout_steps=8, total_steps=640, torch_threads=1)
     assert affordable_steps(config, 600.0) == 640
     assert 1 <= affordable_steps(config, 0.001) < 640
 
 
 def test_demo_trains_compares_and_films(capsys, elsewhere, monkeypatch):
-    short = [("num_envs", int, 64), ("torch_threads", int, 1)]
-    config = dataclasses.make_dataclass("Short", short, bases=(ppo.PPOConfig,), frozen=True, kw_only=True)
-    monkeypatch.setattr(ppo, "PPOConfig", config)
     monkeypatch.setattr(training, "affordable_steps", lambda *_: 1)  # one update
     assert main(["demo", "--seconds", "1", "--episodes", "8"]) == 0
     out = capsys.readouterr().out
@@ -285,7 +281,7 @@ def test_failures_on_the_way_are_one_line_too(error, status, told, monkeypatch, 
     def train(*_, **__):
         raise error
 
-    monkeypatch.setattr(ppo, "train", train)
+    monkeypatch.setattr("foveal.agents.training.train", train)
     assert main(["train", "--out", "run"]) == status
     message = capsys.readouterr().err
     assert told in message and message.count("\n") == 1

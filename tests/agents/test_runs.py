@@ -1,34 +1,14 @@
 import dataclasses
 import json
-import math
-import warnings
 
 import numpy as np
 import pytest
 import safetensors.numpy
-import torch
-from gymnasium import spaces
 
 from foveal.agents import runs
-from foveal.agents.ppo import PPOConfig
-from foveal.agents.runs import Metrics, Run, RunError, load_agent, plot_curve, read_metrics
-
-CONFIG = PPOConfig(network_sizes={"width": 16})
-SPACES = spaces.Box(-1.0, 1.0, (5, 5), np.float32), spaces.Discrete(5)
-
-
-def weights(seed=0):
-    policy = dataclasses.replace(CONFIG, seed=seed).make_policy(*SPACES)
-    return {f"policy/{name}": tensor.numpy() for name, tensor in policy.state_dict().items()}
-
-
-@pytest.fixture
-def run(tmp_path):
-    """A run with three checkpoints, the second the best."""
-    made = Run.create(tmp_path / "run", CONFIG)
-    for step, score in ((0, None), (100, 7.0), (200, 6.0)):
-        made.save(step, {**weights(seed=step), "odd": np.array(step)}, {"seconds": step / 10}, score)
-    return made
+from foveal.agents.agent import load_agent
+from foveal.agents.files import RunError
+from foveal.agents.runs import Run
 
 
 def names(run):
@@ -41,20 +21,20 @@ def alter(path, change):
     path.write_text(json.dumps(content))
 
 
-def test_a_run_is_a_folder_of_plain_files(run):
+def test_a_run_is_a_folder_of_plain_files(run, config):
     assert sorted(path.name for path in run.path.iterdir()) == ["checkpoints", "config.json", "manifest.json"]
     assert names(run) == [f"step-000000{step:03d}.{kind}" for step in (0, 100, 200) for kind in ("json", "safetensors")]
     header = json.loads((run.path / "config.json").read_text())
     assert header["format"] == runs.FORMAT
-    assert header["config"] == dataclasses.asdict(CONFIG)
+    assert header["config"] == dataclasses.asdict(config)
     assert {"foveal", "torch", "numpy", "numba"} <= header["versions"].keys()
     assert header["cores"] >= 1
     assert {"commit", "processor", "created"} <= header.keys()
-    assert Run(run.path).config == CONFIG
+    assert Run(run.path).config == config
 
 
-def test_checkpoints_come_back_bit_for_bit(tmp_path):
-    run = Run.create(tmp_path / "run", CONFIG)
+def test_checkpoints_come_back_bit_for_bit(tmp_path, config):
+    run = Run.create(tmp_path / "run", config)
     generator = np.random.default_rng(0)
     arrays = {
         "float": generator.normal(size=(3, 4)).astype(np.float32),
@@ -73,7 +53,7 @@ def test_checkpoints_come_back_bit_for_bit(tmp_path):
         np.testing.assert_array_equal(loaded.arrays[name], array, strict=True)
 
 
-def test_the_last_three_and_the_best_stay(run):
+def test_the_last_three_and_the_best_stay(run, weights):
     for step in range(300, 800, 100):
         run.save(step, weights(), {}, None if step == 400 else 5.0)
     manifest = json.loads((run.path / "manifest.json").read_text())
@@ -87,16 +67,16 @@ def test_the_last_three_and_the_best_stay(run):
     assert len(names(run)) == 6
 
 
-def test_a_folder_takes_one_run(run):
+def test_a_folder_takes_one_run(run, config):
     with pytest.raises(RunError, match="holds a run already"):
-        Run.create(run.path, CONFIG)
+        Run.create(run.path, config)
     assert Run(run.path).load().facts["step"] == 200
 
 
-def test_a_folder_that_cannot_be_made(tmp_path):
+def test_a_folder_that_cannot_be_made(tmp_path, config):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"cannot write .*Not a directory"):
-        Run.create(tmp_path / "file" / "run", CONFIG)
+        Run.create(tmp_path / "file" / "run", config)
 
 
 def test_no_run_names_the_nearest(run):
@@ -217,79 +197,6 @@ def test_rewind_forgets_the_future(run):
         run.load("best")
 
 
-# Agents
-
-
-def test_an_agent_acts(run):
-    agent = load_agent(run.path)
-    observations = np.random.default_rng(0).uniform(-1, 1, (6, 5, 5)).astype(np.float32)
-    actions, told = agent(observations)
-    assert actions.shape == (6,)
-    assert actions.dtype == np.int64
-    assert told["value"].shape == (6,)
-    assert told["value"].dtype == np.float32
-    assert told["attention"].shape == (6, 2, 5)
-    np.testing.assert_allclose(told["attention"].sum(-1), 1, rtol=1e-5)
-    policy = dataclasses.replace(CONFIG, seed=200).make_policy(*SPACES)
-    with torch.no_grad():
-        output = policy(torch.from_numpy(observations))
-    np.testing.assert_array_equal(actions, output.distribution.mode())
-    np.testing.assert_allclose(told["value"], output.values / (1 - CONFIG.gamma), rtol=1e-5)
-    assert agent.config == CONFIG
-
-
-def test_an_agent_of_a_named_checkpoint(run):
-    observations = np.random.default_rng(0).uniform(-1, 1, (6, 5, 5))
-    last, best = load_agent(run.path)(observations)[1], load_agent(run.path, checkpoint="best")(observations)[1]
-    by_path = load_agent(run.checkpoints / "step-000000100.safetensors")(observations)[1]
-    np.testing.assert_array_equal(best["value"], by_path["value"])
-    assert not np.array_equal(best["value"], last["value"])
-
-
-def test_an_agent_that_samples(run):
-    observations = np.zeros((1000, 5, 5), np.float32)
-    one, two = (load_agent(run.path, greedy=False, seed=3)(observations)[0] for _ in range(2))
-    np.testing.assert_array_equal(one, two)
-    assert len(np.unique(one)) == 5
-    assert len(np.unique(load_agent(run.path)(observations)[0])) == 1
-
-
-@pytest.mark.parametrize("shape", [(5, 5), (6, 5, 4), (6, 25)])
-def test_an_agent_refuses_other_observations(run, shape):
-    with pytest.raises(ValueError, match=r"observations have shape .*, expected \(N, 5, 5\)"):
-        load_agent(run.path)(np.zeros(shape, np.float32))
-
-
-def test_the_control_has_no_attention(tmp_path):
-    config = dataclasses.replace(CONFIG, network="mlp")
-    run = Run.create(tmp_path / "run", config)
-    policy = config.make_policy(*SPACES)
-    run.save(0, {f"policy/{name}": tensor.numpy() for name, tensor in policy.state_dict().items()}, {}, None)
-    assert load_agent(run.path)(np.zeros((2, 5, 5)))[1].keys() == {"value"}
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda a: a.pop("policy/policy_head.bias"), "array 'policy/policy_head.bias' is missing"),
-        (lambda a: a.update({"policy/more": np.zeros(1)}), "array 'policy/more' is foreign"),
-        (
-            lambda a: a.update({"policy/policy_head.bias": np.zeros(4, np.float32)}),
-            r"is float32 \(4,\), expected float32 \(5,\)",
-        ),
-        (lambda a: a.update({"policy/policy_head.bias": np.zeros(5)}), r"is float64 \(5,\), expected float32"),
-        (lambda a: a["policy/policy_head.bias"].fill(math.nan), "array 'policy/policy_head.bias' is not finite"),
-    ],
-)
-def test_weights_that_do_not_fit_are_refused(run, change, message):
-    arrays = {name: array.copy() for name, array in weights().items()}
-    change(arrays)
-    path = run.save(300, arrays, {}, None)
-    with pytest.raises(RunError, match=message) as caught:
-        load_agent(run.path)
-    assert str(path) in str(caught.value)
-
-
 def test_hashes_do_not_make_a_file_sound(run):
     """A manifest that vouches for rubbish: still refused, without a traceback of another kind."""
     path = run.checkpoints / "step-000000200.safetensors"
@@ -299,44 +206,3 @@ def test_hashes_do_not_make_a_file_sound(run):
         alter(run.path / "manifest.json", lambda m, d=digest: m["checkpoints"]["step-000000200"].update(safetensors=d))
         with pytest.warns(RuntimeWarning, match="no safetensors file"):
             assert run.load().facts["step"] == 100
-
-
-# Metrics and the curve
-
-
-ROW = {"step": 0, "return_mean": None, "episodes": 0, "loss": 0.25}
-
-
-def test_metrics_go_on_where_the_checkpoint_stands(run):
-    with Metrics(run.path, 0, tensorboard=False) as metrics:
-        for step in range(10, 60, 10):
-            metrics.add({**ROW, "step": step})
-    path = run.path / "metrics.csv"
-    path.write_text(path.read_text() + "60,1.0,2")  # torn by a kill
-    assert [row["step"] for row in read_metrics(path)] == ["10", "20", "30", "40", "50"]
-    with Metrics(run.path, 30, tensorboard=False) as metrics:
-        metrics.add({**ROW, "step": 40, "loss": 1 / 3})
-    assert path.read_text() == ("step,return_mean,episodes,loss\n10,,0,0.25\n20,,0,0.25\n30,,0,0.25\n40,,0,0.333333\n")
-
-
-def test_the_curve(run):
-    assert plot_curve(run.path) is None
-    with Metrics(run.path, 0, tensorboard=False) as metrics:
-        metrics.add(ROW)
-    assert plot_curve(run.path) is None
-    with Metrics(run.path, 0, tensorboard=False) as metrics:
-        for update in range(1, 100):
-            metrics.add({**ROW, "step": update * 1000, "return_mean": math.sqrt(update), "episodes": update})
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        path = plot_curve(run.path)
-    assert path == run.path / "curve.png"
-    assert path.read_bytes().startswith(b"\x89PNG")
-
-
-def test_smoothing_is_a_centred_mean_that_counts_episodes():
-    values, episodes = np.random.default_rng(0).uniform(size=(2, 120))
-    smoothed = runs._smoothed(values, episodes)
-    for place, half in ((0, 0), (1, 1), (2, 2), (60, 3), (117, 2), (119, 0)):
-        window = slice(place - half, place + half + 1)
-        assert smoothed[place] == pytest.approx(np.average(values[window], weights=episodes[window]))

@@ -1,5 +1,7 @@
 """Shared by the tests of the worlds: deterministic drivers, whole episodes, and exact comparison."""
 
+import copy
+import dataclasses
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +46,16 @@ def batch_act(act):
         return np.stack([act(env.single_action_space, row, 0, step) for row in range(env.num_envs)])
 
     return batch_act
+
+
+@pytest.fixture(scope="session")
+def play(batch_act):
+    """What a vector environment hands out over some steps."""
+
+    def play(env, steps, start=0):
+        return [copy.deepcopy(env.step(batch_act(env, step))) for step in range(start, start + steps)]
+
+    return play
 
 
 @pytest.fixture(scope="session")
@@ -125,3 +137,16 @@ def assert_same():
             assert ours == theirs, where
 
     return assert_same
+
+
+@pytest.fixture(scope="session")
+def assert_same_scene():
+    """Equality of two scenes, but for some of their fields."""
+
+    def assert_same_scene(scene, other, but=()):
+        ours, theirs = dataclasses.asdict(scene), dataclasses.asdict(other)
+        for name in but:
+            del ours[name], theirs[name]
+        np.testing.assert_equal(ours, theirs)
+
+    return assert_same_scene

@@ -15,8 +15,8 @@ from foveal.envs.batch import EVALUATION_SEEDS
 from foveal.envs.params import did_you_mean
 
 if TYPE_CHECKING:
+    from foveal.agents.agent import Agent
     from foveal.agents.evaluation import Evaluation
-    from foveal.agents.policies import Agent
 
 _LEAST_FPS = 15  # below it a video jerks; worlds with a slower simulation get frames in between
 
@@ -183,8 +183,9 @@ def runs_near(folder: Path) -> list[str]:
 
 
 def _load(name: str) -> Agent:
+    from foveal.agents.agent import load_agent
     from foveal.agents.drivers import DRIVERS
-    from foveal.agents.runs import RunError, load_agent
+    from foveal.agents.files import RunError
 
     if not Path(name).exists():
         near = did_you_mean(name, [*DRIVERS, *runs_near(Path(name))])

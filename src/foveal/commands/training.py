@@ -18,7 +18,7 @@ from foveal.envs.batch import EVALUATION_SEEDS
 from foveal.envs.params import did_you_mean
 
 if TYPE_CHECKING:
-    from foveal.agents.ppo import PPOConfig
+    from foveal.agents.config import PPOConfig
 
 _FREE_TO_CHANGE = ("max_seconds", "checkpoint_steps", "tensorboard")
 
@@ -40,7 +40,7 @@ class Train:
     @classmethod
     def with_learner(cls) -> type[Train]:
         """This command with the learner's configuration as further options; brings torch."""
-        from foveal.agents.ppo import PPOConfig
+        from foveal.agents.config import PPOConfig
 
         hidden: list[Any] = [
             ("env_id", Suppress[str], DEFAULT_WORLD),
@@ -54,8 +54,10 @@ class Train:
 
     def run(self) -> None:
         """Train, and print the paths."""
-        from foveal.agents.ppo import PPOConfig, train
-        from foveal.agents.runs import Run, RunError
+        from foveal.agents.config import PPOConfig
+        from foveal.agents.files import RunError
+        from foveal.agents.runs import Run
+        from foveal.agents.training import train
 
         given = dataclasses.asdict(self.ppo)  # type: ignore[attr-defined]
         if self.resume:
@@ -104,9 +106,10 @@ class Demo:
 
     def run(self) -> None:
         """Do it, and print a table and the paths."""
+        from foveal.agents.config import PPOConfig
         from foveal.agents.drivers import DRIVERS
-        from foveal.agents.ppo import PPOConfig, train
-        from foveal.agents.runs import RunError
+        from foveal.agents.files import RunError
+        from foveal.agents.training import train
 
         folder = self.out or first_free(Path("runs/demo"))
         if (folder / "config.json").exists():
@@ -142,8 +145,8 @@ def affordable_steps(config: PPOConfig, seconds: float) -> int:
 
     Measured by a trial of a twentieth of that time; its first update, which is slow, does not count.
     """
-    from foveal.agents.ppo import train
-    from foveal.agents.runs import read_metrics
+    from foveal.agents.metrics import read_metrics
+    from foveal.agents.training import train
 
     with tempfile.TemporaryDirectory() as folder:
         trial = dataclasses.replace(config, max_seconds=seconds / 20, tensorboard=False)

@@ -1,0 +1,143 @@
+"""The configuration of a training run: plain data, checked, which a file may hold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+import torch
+from gymnasium import spaces
+
+from foveal.agents.policies import ActorCritic, check_sizes
+from foveal.envs.batch import EVALUATION_SEEDS
+from foveal.envs.params import did_you_mean
+
+
+def _number(default: Any, low: float, high: float) -> Any:
+    """A field with its inclusive range, for a configuration may come from a file."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig:
+    """Everything that decides a training run. The defaults are tuned on ``foveal/HighwayFast-v0``.
+
+    Raises:
+        TypeError: for a value of the wrong type.
+        ValueError: for a value out of range, an unknown network or size (it names the nearest), or a seed
+            whose rows would reach the held-out evaluation seeds.
+    """
+
+    env_id: str = "foveal/HighwayFast-v0"
+    """World to train in."""
+    env_params: dict[str, bool | int | float | str] = field(default_factory=dict)
+    """Parameters of the world in which it differs from its id's defaults."""
+    seed: int = _number(0, 0, EVALUATION_SEEDS - 1)
+    """Seed of weights, sampling and shuffling; row i of the world gets the seed `seed * num_envs + i`."""
+    num_envs: int = _number(256, 1, 2**20)
+    """Rows stepped at once [1]."""
+    total_steps: int = _number(1_000_000, 1, 10**9 - 1)
+    """Environment steps over all rows, rounded up to whole rollouts [1]."""
+    rollout_steps: int = _number(16, 2, 2**16)
+    """Steps of each row between updates [1]."""
+    epochs: int = _number(4, 1, 1000)
+    """Passes over each rollout [1]."""
+    minibatches: int = _number(4, 1, 2**16)
+    """Gradient steps in a pass [1]."""
+    learning_rate: float = _number(3e-3, 0, 1)
+    """Adam's step size at the start [1]; linear in between."""
+    learning_rate_end: float = _number(0.0, 0, 1)
+    """Adam's step size at the end [1]."""
+    gamma: float = _number(0.95, 0, 0.9999)
+    """Discount of a step [1]."""
+    gae_lambda: float = _number(0.9, 0, 1)
+    """λ of generalised advantage estimation [1]."""
+    clip: float = _number(0.2, 0, 10)
+    """How far the probability ratio may leave 1 [1]."""
+    value_clip: float = _number(0.2, 0, 1000)
+    """How far a value may leave its old one, in mean reward per step; 0 does not clip [1]."""
+    entropy_coef: float = _number(0.01, 0, 10)
+    """Weight of the entropy bonus at the start [1]; linear in between."""
+    entropy_coef_end: float = _number(0.0, 0, 10)
+    """Weight of the entropy bonus at the end [1]."""
+    value_coef: float = _number(0.5, 0, 100)
+    """Weight of the value loss [1]."""
+    max_grad_norm: float = _number(0.5, 0, 1e6)
+    """Longest gradient; longer ones are scaled down [1]."""
+    network: str = "attention"
+    """Feature network: "attention" or "mlp"."""
+    network_sizes: dict[str, int] = field(default_factory=dict)
+    """Sizes in which the network differs from its defaults: width, layers, heads [1]."""
+    shared: bool = True
+    """One feature network for policy and value."""
+    torch_threads: int = _number(1, 1, 256)
+    """Threads of a tensor operation [1]; part of the configuration, for the last bits may hang on it."""
+    max_seconds: float | None = _number(None, 0, 1e9)
+    """Stop after this time, with a checkpoint to resume from [s]."""
+    checkpoint_steps: int = _number(250_000, 1, 10**9)
+    """Environment steps between checkpoints [1]."""
+    tensorboard: bool = True
+    """Write TensorBoard's event files beside `metrics.csv`."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
+        check_sizes(self.network, self.network_sizes)
+        if (self.seed + 1) * self.num_envs > EVALUATION_SEEDS:
+            raise ValueError(
+                f"seed={self.seed}: must be below {EVALUATION_SEEDS // self.num_envs} for {self.num_envs} "
+                f"rows; row seeds from {EVALUATION_SEEDS} on are held out for evaluation"
+            )
+
+    @classmethod
+    def from_dict(cls, values: Any) -> PPOConfig:
+        """Make a configuration from parsed JSON.
+
+        Raises:
+            TypeError: for what is no mapping, or a value of the wrong type.
+            ValueError: for an unknown key (it names the nearest) or a value out of range.
+        """
+        if not isinstance(values, dict):
+            raise TypeError(f"a configuration is a mapping, got {type(values).__name__}")
+        names = [item.name for item in fields(cls)]
+        for name in values:
+            if name not in names:
+                raise ValueError(f"unknown configuration key {name!r}{did_you_mean(str(name), names)}")
+        return cls(**values)
+
+    @property
+    def updates(self) -> int:
+        """How many rollouts make up `total_steps`."""
+        return math.ceil(self.total_steps / (self.num_envs * self.rollout_steps))
+
+    def make_policy(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> ActorCritic:
+        """The policy with its first weights, which hang on the seed alone.
+
+        Raises:
+            ValueError: where the network does not accept the space.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return ActorCritic(
+                observation_space,
+                action_space,
+                network=self.network,
+                sizes=self.network_sizes,
+                shared=self.shared,
+            )
+
+
+def _checked(item: Field[Any], value: Any) -> Any:
+    """The value, where it has the default's type and is in range."""
+    default = item.default if item.default is not MISSING else {}
+    if default is None:  # optional numbers are floats
+        default = None if value is None else 0.0
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(default):
+        raise TypeError(f"{item.name}={value!r}: must be {type(default).__name__}, got {type(value).__name__}")
+    low, high = item.metadata.get("range", (None, None))
+    if low is not None and value is not None and not low <= value <= high:
+        raise ValueError(f"{item.name}={value!r}: must be in [{low}, {high}]")
+    return dict(value) if isinstance(value, dict) else value
