@@ -15,8 +15,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from foveal.envs.batch import BatchEnv
-from foveal.envs.driving.observations import PERCEPTION_DISTANCE
-from foveal.envs.driving.traffic import LANE_WIDTH, MAX_SPEED
+from foveal.envs.driving.observations.straight import PERCEPTION_DISTANCE
+from foveal.envs.driving.straight import LANE_WIDTH
+from foveal.envs.driving.traffic import MAX_SPEED
 from foveal.envs.params import did_you_mean
 
 Driver = Callable[[NDArray[np.float32]], NDArray[Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from operator import index
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector.utils import batch_space, create_empty_array
 from numpy.typing import NDArray
 
 from foveal.envs.overlay import Annotation
@@ -77,20 +78,20 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.copy = copy
         self.trace_rows = self._check_rows(trace_rows)
-        self.single_observation_space, self.single_action_space = self._spaces()
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._action_limits = _limits(self.action_space)
         self._seed = np.zeros(num_envs, np.int64)
         self._episode = np.full(num_envs, -1, np.int64)
         self._elapsed = np.zeros(num_envs, np.int64)
         self._ended = np.zeros(num_envs, np.bool_)
         self._active = np.ones(num_envs, np.bool_)
         self._started = False
-        self._observations = np.zeros(self.observation_space.shape or (), self.observation_space.dtype)
         self._rewards = np.zeros(num_envs, np.float64)
         self._terminated = np.zeros(num_envs, np.bool_)
         self._truncated = np.zeros(num_envs, np.bool_)
+        self.single_observation_space, self.single_action_space = self._spaces()
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._action_limits = _limits(self.action_space)
+        self._observations: Any = create_empty_array(self.single_observation_space, self.num_envs, np.zeros)
         self._state = self._allocate()
 
     # What a world implements
@@ -104,7 +105,10 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         raise NotImplementedError
 
     def _spawn(self, rows: Rows) -> None:
-        """*World*: begin an episode in each of `rows` from (`_seed`, `_episode`); write `_observations`."""
+        """*World*: begin an episode in each of `rows` from (`_seed`, `_episode`); write `_observations`.
+
+        These are an array (N, ...), or a dict or tuple of arrays; a world may put its own in their place.
+        """
         raise NotImplementedError
 
     def _advance(self, actions: NDArray[Any]) -> None:
@@ -163,15 +167,17 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         self._started = bool((self._episode >= 0).all())
         present = np.zeros(self.num_envs, np.bool_)
         present[rows] = True
-        return self._out(self._observations), self._masked(self._info(), present)
+        return _each(self._out, self._observations), self._masked(self._info(), present)
 
     def _begin(self, rows: Rows) -> None:
         self._episode[rows] += 1
         self._elapsed[rows] = 0
         self._ended[rows] = False
-        rewards = self._rewards[rows]  # of the step that is being handed out; a world's `_spawn` may write there
+        handed_out = (self._rewards, self._terminated, self._truncated)  # a world's `_spawn` may write there
+        before = [array[rows] for array in handed_out]
         self._spawn(rows)
-        self._rewards[rows] = rewards
+        for array, values in zip(handed_out, before, strict=True):
+            array[rows] = values
 
     def _rows_to_reset(self, options: dict[str, Any] | None) -> Rows:
         unknown = set(options or ()) - {"reset_mask"}
@@ -237,7 +243,8 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             self._ended = ended
             infos = self._masked(self._info(), np.ones(self.num_envs, np.bool_))
         out = self._out
-        return out(self._observations), out(self._rewards), out(self._terminated), out(self._truncated), infos
+        observations = _each(out, self._observations)
+        return observations, out(self._rewards), out(self._terminated), out(self._truncated), infos
 
     def _restart_at_once(self, ended: NDArray[np.bool_]) -> Infos:
         """Same-step autoreset: keep the ended rows' last observation and info, and begin their next episodes."""
@@ -246,7 +253,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         if rows.size:
             last = np.full(self.num_envs, None, dtype=object)
             for row in rows:
-                last[row] = self._observations[row].copy()
+                last[row] = _each(partial(_copy_of_row, int(row)), self._observations)
             last_info = _copied(self._masked(self._info(), ended.copy()))
             final = {"final_obs": last, "_final_obs": ended.copy()}
             final |= {"final_info": last_info, "_final_info": ended}
@@ -363,16 +370,30 @@ class SingleEnv(gymnasium.Env[Any, Any]):
         """Begin an episode: the observation and the info of row 0."""
         super().reset(seed=seed)
         observations, infos = self.batch.reset(seed=seed, options=options or None)
-        return observations[0], _first(infos)
+        return _each(partial(_copy_of_row, 0), observations), _first(infos)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Infos]:
         """Step once: observation, reward, terminated, truncated and info of row 0, with builtin scalars."""
         observations, rewards, terminated, truncated, infos = self.batch.step(np.asarray(action)[None])
-        return observations[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), _first(infos)
+        observation = _each(partial(_copy_of_row, 0), observations)
+        return observation, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), _first(infos)
 
     def render(self) -> NDArray[np.uint8] | None:
         """The present frame (H, W, 3), or None without a render mode."""
         return None if self.render_mode is None else self.batch.render_rows([0])[0]
+
+
+def _each(function: Callable[[Any], Any], observations: Any) -> Any:
+    """The function's value for an array of observations, or for each array of a dict or a tuple of them."""
+    if isinstance(observations, dict):
+        return {key: _each(function, part) for key, part in observations.items()}
+    if isinstance(observations, tuple):
+        return tuple(_each(function, part) for part in observations)
+    return function(observations)
+
+
+def _copy_of_row(row: int, array: NDArray[Any]) -> Any:
+    return array[row].copy()
 
 
 def _first(infos: Infos) -> Infos:

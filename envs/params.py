@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+from collections.abc import Iterable
 from typing import Any, Self
 
 
@@ -20,11 +21,11 @@ def param(
     """A field of a `Params` class: its default (which fixes the type), a doc line with the unit, and its range.
 
     Args:
-        default: Default value; a bool, int, float, str, None or tuple of floats.
+        default: Default value; a bool, int, float, str, None (an optional int), or a tuple of floats or of choices.
         doc: One line, with the unit in square brackets.
         low: Smallest valid value (of each item, for tuples).
         high: Largest valid value.
-        choices: The valid values, where there are few.
+        choices: The valid values (of each item, for tuples), where there are few.
         items: Fewest and most items of a tuple.
     """
     metadata = {"doc": doc, "low": low, "high": high, "choices": choices, "items": items}
@@ -64,15 +65,13 @@ def did_you_mean(name: str, valid: list[str]) -> str:
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
-    meta, default = field.metadata, field.default
-    if meta["choices"]:
-        if value not in meta["choices"]:
-            raise ValueError(f"{field.name}={value!r}: must be one of {', '.join(map(repr, meta['choices']))}")
-        return value
-    if value is None and default is None:
-        return None
+    default = field.default
     if isinstance(default, tuple):
         return _checked_tuple(field, value)
+    if field.metadata["choices"]:
+        return _one_of(field, value)
+    if value is None and default is None:
+        return None
     if isinstance(default, (bool, str)):
         return _of_type(field, value, type(default))
     number = _of_type(field, value, float if isinstance(default, float) else int)
@@ -95,12 +94,21 @@ def _in_range(field: dataclasses.Field[Any], number: float) -> float:
     return number
 
 
-def _checked_tuple(field: dataclasses.Field[Any], value: Any) -> tuple[float, ...]:
+def _one_of(field: dataclasses.Field[Any], value: Any) -> Any:
+    choices = field.metadata["choices"]
+    if value not in choices:
+        raise ValueError(f"{field.name}={value!r}: must be one of {', '.join(map(repr, choices))}")
+    return value
+
+
+def _checked_tuple(field: dataclasses.Field[Any], value: Any) -> tuple[Any, ...]:
     fewest, most = field.metadata["items"]
-    try:
-        values = tuple(value)
-    except TypeError:
-        raise TypeError(f"{field.name}={value!r}: must be a sequence of numbers") from None
+    choices = field.metadata["choices"]
+    if not isinstance(value, Iterable) or (choices and isinstance(value, str)):
+        raise TypeError(f"{field.name}={value!r}: must be a sequence of {'names' if choices else 'numbers'}")
+    values = tuple(value)
     if not fewest <= len(values) <= most:
         raise ValueError(f"{field.name}={value!r}: must have {fewest} to {most} items, has {len(values)}")
+    if choices:
+        return tuple(_one_of(field, item) for item in values)
     return tuple(_in_range(field, _of_type(field, item, float)) for item in values)

@@ -25,6 +25,11 @@ class World:
     defaults: dict[str, Any] = field(default_factory=dict)
 
 
+def _scenario(module: str, name: str, summary: str, **defaults: Any) -> World:
+    path = f"foveal.envs.driving.scenarios.{module}:{name}"
+    return World(f"{path}Env", path, summary, defaults)
+
+
 _HIGHWAY = ("foveal.envs.driving.highway:HighwayEnv", "foveal.envs.driving.highway:Highway")
 
 WORLDS: dict[str, World] = {
@@ -41,6 +46,7 @@ WORLDS: dict[str, World] = {
             "traffic_collisions": False,
         },
     ),
+    "foveal/Merge-v0": _scenario("merge", "Merge", "let a car merge from a ramp: highway-env's merge-v1"),
 }
 
 

@@ -43,6 +43,7 @@ class Scene:
         ego: Index of the controlled vehicle.
         observed: (S,) int64, the vehicle in each slot of the observation (slot 0 is the ego), -1 for an empty slot.
         lanes: The road.
+        kind: What each of the V is: ``"vehicle"``, ``"obstacle"`` or ``"landmark"`` (a goal); empty: all are vehicles.
     """
 
     time_s: float
@@ -56,3 +57,4 @@ class Scene:
     ego: int
     observed: NDArray[np.int64]
     lanes: tuple[Lane, ...]
+    kind: tuple[str, ...] = ()

@@ -2,7 +2,8 @@
 
 Source: highway-env 1.12, `vehicle/objects.py` and `utils.py`: separating axes over the edge normals of both
 rectangles, now and swept by this substep's relative motion. Where they will overlap, each is pushed half the smallest
-translation apart in the next substep; of several pushes the last pair's, in vehicle order, holds.
+translation apart in the next substep, or all of it where the other is an obstacle; of several pushes the last pair's,
+in vehicle order, holds.
 """
 
 from __future__ import annotations
@@ -11,30 +12,37 @@ import math
 
 import numpy as np
 
+from foveal.envs.driving.straight import (
+    ORDER,
+    RANK,
+)
 from foveal.envs.driving.traffic import (
+    CAR_LENGTH,
+    CAR_WIDTH,
     CHECKS_COLLISIONS,
     COS,
     CRASHED,
+    KIND,
+    LANDMARK,
     LENGTH,
-    ORDER,
+    OBSTACLE,
     PUSH_X,
     PUSH_Y,
     PUSHED,
-    RANK,
     SIN,
     SPEED,
     WIDTH,
     X,
     Y,
 )
-from foveal.kernels import kernel
+from foveal.kernels import inlined, kernel
 
-_DIAGONAL = math.sqrt(LENGTH * LENGTH + WIDTH * WIDTH)
+_DIAGONAL = math.sqrt(CAR_LENGTH * CAR_LENGTH + CAR_WIDTH * CAR_WIDTH)
 
 
 @kernel
 def collide(t, ranks, dt):
-    """Mark and push the vehicles of one row that collide; `order` must be up to date."""
+    """Mark and push the cars of one row of a straight road that collide; `ranks` must be up to date."""
     order = ranks[ORDER]
     fastest = 0.0
     for i in range(t.shape[1]):
@@ -71,10 +79,22 @@ def collide(t, ranks, dt):
 
 
 @kernel
+def collide_pairwise(t, count, objects, dt):
+    """Mark and push those of one row's first `count` vehicles that collide with each other or with road objects."""
+    for i in range(count):
+        for j in range(i + 1, count):
+            if t[CHECKS_COLLISIONS, i] + t[CHECKS_COLLISIONS, j] > 0:
+                meet(t, i, j, dt)
+        for j in range(objects, t.shape[1]):
+            if t[KIND, j] != LANDMARK:
+                meet(t, i, j, dt)
+
+
+@kernel
 def meet(t, i, j, dt):
-    """Let vehicles `i` < `j` collide where they do."""
+    """Let vehicle `i` collide with `j`, a later vehicle or an obstacle, where they do."""
     dx, dy = t[X, j] - t[X, i], t[Y, j] - t[Y, i]
-    reach = _DIAGONAL + t[SPEED, i] * dt
+    reach = (diagonal(t, i) + diagonal(t, j)) / 2 + t[SPEED, i] * dt
     if math.sqrt(dx * dx + dy * dy) > reach:
         return
     move_x = t[SPEED, i] * t[COS, i] * dt - t[SPEED, j] * t[COS, j] * dt
@@ -83,22 +103,31 @@ def meet(t, i, j, dt):
         return
     touching, will_touch, push_x, push_y = separating_axes(t, i, j, move_x, move_y)
     if will_touch:
-        t[PUSH_X, i], t[PUSH_Y, i] = push_x / 2, push_y / 2
-        t[PUSH_X, j], t[PUSH_Y, j] = -push_x / 2, -push_y / 2
-        t[PUSHED, i] = t[PUSHED, j] = 1.0
+        share = 1.0 if t[KIND, j] == OBSTACLE else 0.5
+        t[PUSH_X, i], t[PUSH_Y, i], t[PUSHED, i] = push_x * share, push_y * share, 1.0
+        if share < 1:
+            t[PUSH_X, j], t[PUSH_Y, j], t[PUSHED, j] = -push_x * share, -push_y * share, 1.0
     if touching:
         t[CRASHED, i] = t[CRASHED, j] = 1.0
+
+
+@inlined
+def diagonal(t, i):
+    """Length of the diagonal of `i`, metres."""
+    return math.sqrt(t[LENGTH, i] * t[LENGTH, i] + t[WIDTH, i] * t[WIDTH, i])
 
 
 @kernel
 def apart(t, axes, i, j, move_x, move_y):
     """Whether an edge normal of vehicle `axes` clearly separates the swept rectangles (a cheap first look)."""
     cos, sin = t[COS, axes], t[SIN, axes]
+    other = j if axes == i else i
     dx, dy = t[X, j] - t[X, i], t[Y, j] - t[Y, i]
     turn_cos = abs(t[COS, i] * t[COS, j] + t[SIN, i] * t[SIN, j])
     turn_sin = abs(t[SIN, i] * t[COS, j] - t[COS, i] * t[SIN, j])
-    along = LENGTH / 2 + LENGTH / 2 * turn_cos + WIDTH / 2 * turn_sin + abs(move_x * cos + move_y * sin)
-    across = WIDTH / 2 + WIDTH / 2 * turn_cos + LENGTH / 2 * turn_sin + abs(move_y * cos - move_x * sin)
+    length, width = t[LENGTH, other] / 2, t[WIDTH, other] / 2
+    along = t[LENGTH, axes] / 2 + length * turn_cos + width * turn_sin + abs(move_x * cos + move_y * sin)
+    across = t[WIDTH, axes] / 2 + width * turn_cos + length * turn_sin + abs(move_y * cos - move_x * sin)
     slack = 1e-6
     return abs(dx * cos + dy * sin) > along + slack or abs(dy * cos - dx * sin) > across + slack
 
@@ -145,9 +174,9 @@ def separating_axes(t, i, j, move_x, move_y):
 
 @kernel
 def corners(t, i):
-    """The four corners of vehicle `i`, metres, world frame, as a tuple of (x, y)."""
+    """The four corners of `i`, metres, world frame, as a tuple of (x, y)."""
     x, y, cos, sin = t[X, i], t[Y, i], t[COS, i], t[SIN, i]
-    a, b = LENGTH / 2, WIDTH / 2
+    a, b = t[LENGTH, i] / 2, t[WIDTH, i] / 2
     return (
         ((cos * -a + -sin * -b) + x, (sin * -a + cos * -b) + y),
         ((cos * -a + -sin * b) + x, (sin * -a + cos * b) + y),

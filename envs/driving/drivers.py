@@ -11,6 +11,13 @@ from __future__ import annotations
 import math
 
 from foveal.envs.driving.motion import GAIN_SPEED, steer
+from foveal.envs.driving.straight import (
+    LEADER,
+    find_leaders,
+    follower,
+    leader,
+    reachable,
+)
 from foveal.envs.driving.traffic import (
     ACCELERATION,
     CLOSING,
@@ -22,7 +29,6 @@ from foveal.envs.driving.traffic import (
     GAP,
     JAM_DISTANCE,
     LANE,
-    LEADER,
     MAX_ACCELERATION,
     MAX_IMPOSED_BRAKING,
     MIN_GAIN,
@@ -35,11 +41,7 @@ from foveal.envs.driving.traffic import (
     X,
     Y,
     closing_speed,
-    find_leaders,
-    follower,
-    leader,
     not_zero,
-    reachable,
 )
 from foveal.kernels import inlined, kernel
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from foveal.envs.batch import BatchEnv, Infos, Rows, SingleEnv
+from foveal.envs.batch import Infos, Rows, SingleEnv
 from foveal.envs.driving.collisions import collide
 from foveal.envs.driving.drivers import decide
 from foveal.envs.driving.motion import advance, settle, speed_to_index
-from foveal.envs.driving.observations import kinematics_space, observe_kinematics
+from foveal.envs.driving.observations.straight import kinematics_space, observe_kinematics
 from foveal.envs.driving.simulation import REWARD_TERMS, Outcome, Rules, Simulation
+from foveal.envs.driving.straight import (
+    LANE_WIDTH,
+    MAX_LANES,
+    ROAD_LENGTH,
+    allocate_ranks,
+    on_lane,
+    rank,
+    reachable,
+)
 from foveal.envs.driving.traffic import (
     CHECKS_COLLISIONS,
     COS,
@@ -24,34 +32,26 @@ from foveal.envs.driving.traffic import (
     FEATURES,
     HEADING,
     LANE,
-    LANE_WIDTH,
-    LENGTH,
-    MAX_LANES,
     PUSH_X,
     PUSH_Y,
     PUSHED,
-    ROAD_LENGTH,
     SPEED,
     TARGET_LANE,
     TARGET_SPEED,
     TIMER,
-    WIDTH,
+    TRACED,
     X,
     Y,
     allocate,
-    on_lane,
-    rank,
-    reachable,
 )
-from foveal.envs.overlay import Annotation
+from foveal.envs.driving.world import DrivingWorld
 from foveal.envs.params import Params, param
 from foveal.envs.rng import uniform
-from foveal.envs.scene import Lane, Scene
+from foveal.envs.scene import Lane
 from foveal.kernels import kernel, launch
 
 SPEED_LIMIT = 30.0  # m/s
 LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
-TRACED = (X, Y, HEADING, SPEED, LANE, TARGET_LANE, CRASHED)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,9 @@ class HighwayParams(Params):
     screen_width: int = param(600, "frame width [px]", low=16, high=4096)
     screen_height: int = param(150, "frame height [px]", low=16, high=4096)
     scaling: float = param(5.5, "frame scale [px/m]", low=0.1, high=100)
+    centering_position: tuple[float, ...] = param(
+        (0.3, 0.5), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,7 +108,7 @@ class HighwayParams(Params):
             )
 
 
-class Highway(BatchEnv):
+class Highway(DrivingWorld):
     """N highways at once; see `HighwayEnv` for the world and `BatchEnv` for the batch."""
 
     Params = HighwayParams
@@ -135,7 +138,7 @@ class Highway(BatchEnv):
             weights=(p.collision_reward, p.right_lane_reward, p.high_speed_reward),
             speed_range=(p.reward_speed_range[0], p.reward_speed_range[1]),
         )
-        self._traffic, ranks = allocate(rows, p.vehicles_count + 1)
+        self._traffic = allocate(rows, p.vehicles_count + 1)
         self._time = np.zeros(rows)
         self._outcome = Outcome(
             self._observations,
@@ -147,29 +150,21 @@ class Highway(BatchEnv):
         )
         self._simulation = Simulation(
             traffic=self._traffic,
-            ranks=ranks,
+            ranks=allocate_ranks(rows, p.vehicles_count + 1),
             nearest=np.zeros((rows, MAX_LANES + 2), np.int64),
             time=self._time,
             target_speeds=np.array(p.action_target_speeds),
             rules=self._rules,
             outcome=self._outcome,
         )
-        self._trace_slot = np.full(rows, -1, np.int64)
-        self._trace_slot[self.trace_rows] = np.arange(self.trace_rows.size)
-        self._trace = np.zeros((self.trace_rows.size, frames, p.vehicles_count + 1, len(TRACED)))
-        self._trace_observed = np.full((self.trace_rows.size, p.observation_vehicles_count), -1, np.int64)
-        self._trace_time = np.zeros(self.trace_rows.size)
-        self._traced = np.zeros(self.trace_rows.size, np.bool_)
+        self._allocate_trace(frames, self._rules.step_time)
         return {"traffic": self._traffic, "time": self._time}
 
     def _spawn(self, rows: Rows) -> None:
         launch(spawn_rows, rows.size, rows, self._seed, self._episode, self._simulation)
 
     def _advance(self, actions: NDArray[Any]) -> None:
-        if self.trace_rows.size:
-            self._trace_observed[:] = self._outcome.observed[self.trace_rows]
-            self._trace_time[:] = self._time[self.trace_rows]
-            self._traced[:] = self._active[self.trace_rows]
+        self._note_trace()
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
 
     def _restored(self) -> None:
@@ -189,47 +184,11 @@ class Highway(BatchEnv):
             "rewards": {name: terms[:, k] for k, name in enumerate(REWARD_TERMS)},
         }
 
-    def describe(self, rows: Sequence[int]) -> list[Scene]:
-        """See `BatchEnv.describe`."""
-        return [
-            self._scene(self._traffic[r, TRACED].T, self._time[r], self._outcome.observed[r])
-            for r in self._check_rows(rows)
-        ]
+    def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
+        return np.arange(self._traffic.shape[2]), 0, self._outcome.observed[row].copy()
 
-    def trace(self, row: int) -> list[Scene]:
-        """See `BatchEnv.trace`."""
-        slot = self._trace_slot[self._check_rows([row])[0]]
-        if slot < 0:
-            raise ValueError(f"row {row} is not traced: trace_rows={self.trace_rows.tolist()}")
-        if not self._traced[slot]:
-            return []
-        times = self._trace_time[slot] + np.linspace(0, self._rules.step_time, self._rules.frames + 1)[1:]
-        observed = self._trace_observed[slot]
-        return [self._scene(state, time, observed) for state, time in zip(self._trace[slot], times, strict=True)]
-
-    def _scene(self, state: NDArray[np.float64], time: float, observed: NDArray[np.int64]) -> Scene:
-        x, y, heading, speed, lane, target_lane, crashed = state.T.copy()
-        return Scene(
-            time_s=float(time),
-            position=np.stack([x, y], axis=-1),
-            heading=heading,
-            speed=speed,
-            size=np.tile([LENGTH, WIDTH], (x.size, 1)),
-            lane=lane.astype(np.int64),
-            target_lane=target_lane.astype(np.int64),
-            crashed=crashed.astype(np.bool_),
-            ego=0,
-            observed=observed.copy(),
-            lanes=_road(self.params.lanes_count),
-        )
-
-    def draw(self, scene: Scene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
-        """See `BatchEnv.draw`: the road from above, `screen_width` x `screen_height` pixels times `zoom`."""
-        from foveal.envs.driving import topdown
-
-        width, height = round(self.params.screen_width * zoom), round(self.params.screen_height * zoom)
-        scaling = self.params.scaling * zoom
-        return topdown.draw(scene, width=width, height=height, scaling=scaling, annotation=annotation)
+    def _lanes(self) -> tuple[Lane, ...]:
+        return _road(self.params.lanes_count)
 
 
 class HighwayEnv(SingleEnv):
@@ -402,7 +361,7 @@ def reward(t, r, rules, outcome):
 
 @kernel
 def keep(t, frame):
-    """Write the TRACED features of every vehicle into one substep's record (V, 7)."""
+    """Write the TRACED features of every vehicle into one substep's record (V, T)."""
     for i in range(t.shape[1]):
         for k, feature in enumerate(TRACED):
             frame[i, k] = t[feature, i]

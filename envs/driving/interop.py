@@ -1,15 +1,18 @@
-"""From highway-env's objects to our arrays: its configuration as parameters, a live instance as a row."""
+"""Live instances of highway-env as rows of our worlds, in exactly their state."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from foveal.envs.driving import traffic as tr
 from foveal.envs.driving.highway import Highway
+from foveal.envs.driving.migration import WORLDS, name_of, params_from_config, world_named
+from foveal.envs.driving.scenario import ScenarioWorld
+from foveal.envs.driving.world import DrivingWorld
 
 DRIVER_ATTRIBUTES = {
     tr.COMFORT_ACCELERATION: "COMFORT_ACC_MAX",
@@ -23,120 +26,149 @@ DRIVER_ATTRIBUTES = {
     tr.MAX_IMPOSED_BRAKING: "LANE_CHANGE_MAX_BRAKING_IMPOSED",
     tr.DECISION_DELAY: "LANE_CHANGE_DELAY",
 }
-_SAME_NAME = (
-    "lanes_count", "vehicles_count", "initial_lane_id", "duration", "ego_spacing", "vehicles_density",
-    "simulation_frequency", "policy_frequency", "collision_reward", "right_lane_reward", "high_speed_reward",
-    "reward_speed_range", "normalize_reward", "offroad_terminal", "screen_width", "screen_height", "scaling",
-)  # fmt: skip
-_ONLY = {
-    "controlled_vehicles": 1,
-    "other_vehicles_type": "highway_env.vehicle.behavior.IDMVehicle",
-    "neighbour_vehicles_connected_lanes": False,
-    "manual_control": False,
-    "lane_change_reward": 0,
-    "on_road_reward": 0,
+KINDS = {
+    "MDPVehicle": tr.EGO,
+    "LinearVehicle": tr.LINEAR,
+    "IDMVehicle": tr.IDM,
+    "BicycleVehicle": tr.SLIPPING,
+    "Vehicle": tr.STEERED,
+    "Obstacle": tr.OBSTACLE,
+    "Landmark": tr.LANDMARK,
 }
-_ONLY_OBSERVATION = {
-    "type": "Kinematics",
-    "features": ["presence", "x", "y", "vx", "vy"],
-    "features_range": None,
-    "absolute": False,
-    "order": "sorted",
-    "normalize": True,
-    "clip": True,
-}
-_ONLY_ACTION = {"type": "DiscreteMetaAction", "longitudinal": True, "lateral": True}
+"""highway-env's classes, each before those it derives from."""
 
 
-def from_highway_env(env: Any, **batch_options: Any) -> Highway:
+def from_highway_env(env: Any, **batch_options: Any) -> DrivingWorld:
     """A world with the configuration and the exact state of live highway-env instances.
 
     Args:
-        env: A highway-env ``highway-v0`` or ``highway-fast-v0`` instance (wrapped or not, already reset), or a sequence
-            of them with equal configurations, one a row.
+        env: A highway-env instance (wrapped or not, already reset), or a sequence of them with equal configurations,
+            one a row.
         **batch_options: `BatchEnv` arguments such as ``autoreset_mode``.
 
     Returns:
-        A `Highway` with as many rows, as if it had been stepped this far itself. A later reset spawns from our own
-        random stream, seeded with 0.
+        A world with as many rows, as if it had been stepped this far itself. A later reset spawns from our own random
+        stream, seeded with 0.
 
     Raises:
         ValueError: naming the setting that cannot be translated.
     """
     envs = [one.unwrapped for one in (env if isinstance(env, Sequence) else [env])]
-    params = highway_params(envs[0])
+    params = params_of(envs[0])
     for other in envs[1:]:
-        if highway_params(other) != params:
+        if params_of(other) != params:
             raise ValueError("the highway-env instances have different configurations")
-    world = Highway(len(envs), **batch_options, **params)
+    world: Any = world_named(name_of(envs[0]))(len(envs), **batch_options, **params)
     world.reset(seed=0)
     state = world.get_state()
     for row, one in enumerate(envs):
-        state["traffic"][row] = _row_of(one)
+        translate(one, world, {name: array[row] for name, array in state.items() if name != "time"})
         state["time"][row] = one.time
         state["elapsed"][row] = round(one.time * one.config["policy_frequency"])
+        if "count" in state:
+            _count(one, state, row)
     world.set_state(state)
-    return world
+    translated: DrivingWorld = world
+    return translated
 
 
-def highway_params(env: Any) -> dict[str, Any]:
-    """The `HighwayParams` of a highway-env instance, as keyword arguments.
+def params_of(env: Any) -> dict[str, Any]:
+    """Our parameters for a highway-env instance, as keyword arguments.
 
     Raises:
         ValueError: naming the setting that cannot be translated.
     """
-    config = env.unwrapped.config
-    if missing := [name for name in _SAME_NAME if name not in config]:
-        raise ValueError(f"{type(env.unwrapped).__name__} is no highway-v0 or highway-fast-v0: no {missing[0]}")
-    observation, action = config["observation"], config["action"]
-    _only(config, _ONLY, "")
-    _only(observation, _ONLY_OBSERVATION, "observation.")
-    _only(action, _ONLY_ACTION, "action.")
-    params = {name: config[name] for name in _SAME_NAME}
-    params["traffic_collisions"] = any(v.check_collisions for v in env.unwrapped.road.vehicles[1:])
-    speeds = action.get("target_speeds")
-    params["action_target_speeds"] = (20.0, 25.0, 30.0) if speeds is None else tuple(speeds)
-    params["observation_vehicles_count"] = observation.get("vehicles_count", 5)
-    params["observation_see_behind"] = observation.get("see_behind", False)
+    env = env.unwrapped
+    world = world_named(name_of(env))
+    params = params_from_config(env.config, world) | WORLDS[name_of(env)][1]
+    if world is Highway:
+        params["traffic_collisions"] = any(v.check_collisions for v in env.road.vehicles[1:])
     return params
 
 
-def _only(config: Mapping[str, Any], supported: dict[str, Any], prefix: str) -> None:
-    for name, value in supported.items():
-        if config.get(name, value) != value:
-            raise ValueError(f"highway-env's {prefix}{name}={config[name]!r} cannot be translated, only {value!r} can")
+def lane_numbers(env: Any, world: DrivingWorld) -> dict[Any, int]:
+    """Our number of each lane of a highway-env instance, by its index.
+
+    Raises:
+        ValueError: where the roads differ.
+    """
+    theirs = list(env.road.network.lanes_dict())
+    if isinstance(world, ScenarioWorld) and [tuple(name) for name in theirs] != world.road.names():
+        raise ValueError(f"the road of {type(env).__name__} is not that of {type(world).__name__}")
+    return {name: number for number, name in enumerate(theirs)}
 
 
-def _row_of(env: Any) -> np.ndarray:
-    """The traffic (K, V) of one live instance; derived features stay 0."""
-    vehicles = env.road.vehicles
-    if vehicles[0] is not env.vehicle:
-        raise ValueError("the controlled vehicle must be the first on the road")
-    if len(vehicles) != env.config["vehicles_count"] + 1:
-        raise ValueError(
-            f"{len(vehicles)} vehicles are on the road, vehicles_count says {env.config['vehicles_count']} + 1"
-        )
-    traffic, _ = tr.allocate(1, len(vehicles))
-    t = traffic[0]
+def translate(env: Any, world: DrivingWorld, row: dict[str, NDArray[Any]]) -> None:
+    """Write the vehicles of a live instance into one row of a world's state; derived features stay as they are."""
+    t, vehicles = row["traffic"], env.road.vehicles
+    numbers = lane_numbers(env, world)
+    if isinstance(world, Highway):
+        if vehicles[0] is not env.vehicle:
+            raise ValueError("the controlled vehicle must be the first on the road")
+        if len(vehicles) != t.shape[1]:
+            raise ValueError(f"{len(vehicles)} vehicles are on the road, vehicles_count says {t.shape[1] - 1} + 1")
     for i, vehicle in enumerate(vehicles):
-        t[tr.X, i], t[tr.Y, i] = vehicle.position
-        t[tr.HEADING, i], t[tr.SPEED, i] = vehicle.heading, vehicle.speed
-        t[tr.LANE, i], t[tr.TARGET_LANE, i] = vehicle.lane_index[2], vehicle.target_lane_index[2]
-        t[tr.TARGET_SPEED, i] = vehicle.target_speed
-        t[tr.CRASHED, i] = vehicle.crashed
-        t[tr.CHECKS_COLLISIONS, i] = vehicle.check_collisions
-        if vehicle.impact is not None:
-            t[tr.PUSHED, i] = 1
-            t[tr.PUSH_X, i], t[tr.PUSH_Y, i] = vehicle.impact
-        if i > 0:
-            _copy_driver(t, i, vehicle)
-    return t
+        _write_body(t, i, vehicle, numbers)
+        _write_mind(t, i, vehicle, world, numbers)
+    if isinstance(world, ScenarioWorld):
+        if len(vehicles) > world.capacity:
+            raise ValueError(f"{len(vehicles)} vehicles are on the road, there is room for {world.capacity}")
+        for place, thing in enumerate(env.road.objects):
+            _write_body(t, world.capacity + place, thing, numbers)
 
 
-def _copy_driver(t: np.ndarray, i: int, vehicle: Any) -> None:
-    """Copy the coefficients of one IDM vehicle, read from the instance: other environments change its class."""
-    if not vehicle.enable_lane_change:
-        raise ValueError("highway-env's enable_lane_change=False cannot be translated")
+def _count(env: Any, state: dict[str, NDArray[Any]], row: int) -> None:
+    """Which columns are there and which are the egos', and the regulation's clock."""
+    vehicles = env.road.vehicles
+    state["count"][row] = len(vehicles)
+    state["egos"][row] = [vehicles.index(ego) for ego in env.controlled_vehicles]
+    state["clock"][row] = getattr(env.road, "steps", env.steps)
+
+
+def _write_body(t: NDArray[Any], i: int, thing: Any, numbers: dict[Any, int]) -> None:
+    t[:, i] = 0.0
+    t[tr.X, i], t[tr.Y, i] = thing.position
+    t[tr.HEADING, i], t[tr.SPEED, i] = thing.heading, thing.speed
+    t[tr.LANE, i] = numbers[thing.lane_index]
+    t[tr.CRASHED, i], t[tr.CHECKS_COLLISIONS, i] = thing.crashed, thing.check_collisions
+    t[tr.LENGTH, i], t[tr.WIDTH, i] = thing.LENGTH, thing.WIDTH
+    bases = [base.__name__ for base in type(thing).__mro__]
+    t[tr.KIND, i] = next(number for name, number in KINDS.items() if name in bases)
+
+
+def _write_mind(t: NDArray[Any], i: int, vehicle: Any, world: DrivingWorld, numbers: dict[Any, int]) -> None:
+    for feature, value in tr.DRIVER_DEFAULTS.items():
+        t[feature, i] = value
+    t[tr.TARGET_LANE, i] = numbers[tuple(getattr(vehicle, "target_lane_index", vehicle.lane_index))]
+    t[tr.TARGET_SPEED, i] = getattr(vehicle, "target_speed", 0.0)
+    if vehicle.impact is not None:
+        t[tr.PUSHED, i] = 1
+        t[tr.PUSH_X, i], t[tr.PUSH_Y, i] = vehicle.impact
+    if t[tr.KIND, i] in (tr.IDM, tr.LINEAR):
+        _write_driver(t, i, vehicle, isinstance(world, ScenarioWorld))
+    if isinstance(world, ScenarioWorld):
+        _write_journey(t, i, vehicle, world)
+
+
+def _write_driver(t: NDArray[Any], i: int, vehicle: Any, any_kind: bool) -> None:
+    """The coefficients of one vehicle, read from the instance: other environments change its class."""
+    if not any_kind and not (vehicle.enable_lane_change and t[tr.KIND, i] == tr.IDM):
+        raise ValueError("highway-env's enable_lane_change=False and linear vehicles cannot be translated")
     t[tr.TIMER, i] = vehicle.timer
     for feature, name in DRIVER_ATTRIBUTES.items():
         t[feature, i] = math.fabs(getattr(vehicle, name)) if name == "COMFORT_ACC_MIN" else getattr(vehicle, name)
+    if any_kind:
+        t[tr.CHANGES_LANES, i] = vehicle.enable_lane_change
+    if t[tr.KIND, i] == tr.LINEAR:
+        t[[tr.LINEAR_SPEED, tr.LINEAR_CLOSING, tr.LINEAR_GAP], i] = vehicle.ACCELERATION_PARAMETERS
+        t[[tr.LINEAR_HEADING, tr.LINEAR_LATERAL], i] = vehicle.STEERING_PARAMETERS
+
+
+def _write_journey(t: NDArray[Any], i: int, vehicle: Any, world: ScenarioWorld) -> None:
+    """Route, regulation, tyres and what the last action set."""
+    route = getattr(vehicle, "route", None)
+    t[[tr.ROUTE, tr.STAGE], i] = world.road.find_route(route) if route else (-1, 0)
+    t[tr.SPEED_INDEX, i] = getattr(vehicle, "speed_index", 0)
+    t[tr.YIELDING, i], t[tr.YIELD_TIMER, i] = getattr(vehicle, "is_yielding", 0), getattr(vehicle, "yield_timer", 0)
+    t[tr.STEERING, i], t[tr.ACCELERATION, i] = vehicle.action["steering"], vehicle.action["acceleration"]
+    t[tr.LATERAL_SPEED, i], t[tr.YAW_RATE, i] = getattr(vehicle, "lateral_speed", 0), getattr(vehicle, "yaw_rate", 0)

@@ -14,14 +14,17 @@ import math
 
 import numpy as np
 
+from foveal.envs.driving.straight import (
+    LANE_WIDTH,
+    closest_lane,
+)
 from foveal.envs.driving.traffic import (
     ACCELERATION,
+    CAR_LENGTH,
     COS,
     CRASHED,
     HEADING,
     LANE,
-    LANE_WIDTH,
-    LENGTH,
     MAX_SPEED,
     PUSH_X,
     PUSH_Y,
@@ -33,7 +36,6 @@ from foveal.envs.driving.traffic import (
     TIMER,
     X,
     Y,
-    closest_lane,
     not_zero,
     wrap_to_pi,
 )
@@ -54,7 +56,7 @@ def steer(t, i):
     lateral_speed = -GAIN_LATERAL * (t[Y, i] - LANE_WIDTH * t[TARGET_LANE, i])
     reference = _arcsin(lateral_speed / speed)
     heading_rate = GAIN_HEADING * wrap_to_pi(reference - t[HEADING, i])
-    slip = LENGTH / 2 / speed * heading_rate
+    slip = CAR_LENGTH / 2 / speed * heading_rate
     t[SLIP_SIN, i] = min(max(slip, -MAX_SLIP_SIN), MAX_SLIP_SIN)
 
 
@@ -82,7 +84,7 @@ def advance(t, dt, lanes):
         slip_cos = math.sqrt(1 - slip * slip)
         t[X, i] += speed * (t[COS, i] * slip_cos - t[SIN, i] * slip) * dt
         t[Y, i] += speed * (t[SIN, i] * slip_cos + t[COS, i] * slip) * dt
-        t[HEADING, i] += speed * slip / (LENGTH / 2) * dt
+        t[HEADING, i] += speed * slip / (CAR_LENGTH / 2) * dt
         t[SPEED, i] = speed + acceleration * dt
         t[TIMER, i] += dt
     for i in range(t.shape[1]):

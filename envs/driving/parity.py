@@ -1,7 +1,6 @@
-"""How far our highway is from highway-env: both stepped from the same state with the same actions.
+"""How far our worlds are from highway-env's: both stepped from the same state with the same actions.
 
-``python -m foveal.envs.driving.parity docs/parity.json`` compares all of `CASES` and writes what it found;
-``--record FILE.npz`` keeps some of the reference's episodes instead.
+``python -m foveal.envs.driving.parity docs/parity.json`` compares all of `CASES` and writes what it found.
 """
 
 from __future__ import annotations
@@ -20,20 +19,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
+from gymnasium.envs.registration import load_env_creator
 from numpy.typing import NDArray
 
 from foveal import kernels
-from foveal.envs.driving.highway import Highway
-from foveal.envs.driving.interop import from_highway_env, highway_params
-from foveal.envs.driving.parity_cases import CASES, POLICIES, PREPARATIONS, Case, after_intersection, drawn_config
-from foveal.envs.driving.traffic import FEATURES
+from foveal.envs.driving.interop import from_highway_env, lane_numbers
+from foveal.envs.driving.parity_cases import CASES, PREPARATIONS, Case, after_intersection, draw_actions, drawn_config
+from foveal.envs.driving.traffic import FEATURES, IDM, LINEAR, NETWORK_FEATURES
+from foveal.envs.driving.world import DrivingWorld
 
 TOLERANCE = 1e-6
 QUANTITIES = ("x", "y", "heading", "speed", "timer", "target_speed", "push", "observation", "reward")
 FLAGS = ("lane", "target_lane", "crashed", "pushed", "terminated", "truncated")
 Snapshot = dict[str, NDArray[Any]]
-"""QUANTITIES and FLAGS after a step: (V,) a vehicle, but timer (V - 1,), push (V, 2), observation (S, 5)."""
+"""QUANTITIES and FLAGS after a step: (V,) a vehicle, but push (V, 2) and an observation's own shape."""
 
 
 @dataclass
@@ -89,22 +90,23 @@ class Comparison:
                 self.disagreement = f"step {self.steps}: {name}{differ.tolist()} is {us}, there {them}"
 
 
-def compare(env: Any, actions: Iterable[int], *, beyond: int = 0) -> Comparison:
+def compare(env: Any, actions: NDArray[Any], *, beyond: int = 0) -> Comparison:
     """Step a highway-env instance and its translation side by side, until the episode ends or they disagree.
 
     Args:
-        env: A live ``highway-v0`` or ``highway-fast-v0`` instance, already reset; it is stepped.
-        actions: Meta-actions, at most so many steps.
+        env: A live highway-env instance, already reset; it is stepped.
+        actions: (T, ...), at most so many steps.
         beyond: Steps to go on for, in both, after the episode's end.
     """
     world = from_highway_env(env)
-    return compare_steps(world, ((action, step_reference(env, action)) for action in actions), beyond)
+    return compare_steps(world, ((action, step_reference(env, world, action)) for action in actions), beyond)
 
 
-def compare_steps(world: Highway, reference: Iterable[tuple[int, Snapshot]], beyond: int = 0) -> Comparison:
+def compare_steps(world: DrivingWorld, reference: Iterable[tuple[Any, Snapshot]], beyond: int = 0) -> Comparison:
     """Step a one-row world beside the reference's (action, snapshot after it), live or recorded."""
     result, before = Comparison(), None
-    substeps = world.params.simulation_frequency // world.params.policy_frequency
+    params: Any = world.params
+    substeps = params.simulation_frequency // params.policy_frequency
     for action, theirs in reference:
         result.add(step_ours(world, action), theirs, before, substeps)
         before = theirs
@@ -114,17 +116,18 @@ def compare_steps(world: Highway, reference: Iterable[tuple[int, Snapshot]], bey
     return result
 
 
-def step_reference(env: Any, action: int) -> Snapshot:
-    """Step a highway-env instance, and take down what came of it."""
-    observation, reward, terminated, truncated, _ = env.step(int(action))
-    vehicles = env.unwrapped.road.vehicles
-    scalars = ("heading", "speed", "target_speed", "crashed")
+def step_reference(env: Any, world: DrivingWorld, action: Any) -> Snapshot:
+    """Step a highway-env instance, and take down what came of it; lanes are numbered as `world`'s."""
+    observation, reward, terminated, truncated, _ = env.step(action)
+    env = env.unwrapped
+    vehicles, numbers = env.road.vehicles, lane_numbers(env, world)
     return {
         **dict(zip("xy", np.array([v.position for v in vehicles]).T, strict=True)),
-        **{name: np.array([getattr(v, name) for v in vehicles]) for name in scalars},
-        "lane": np.array([v.lane_index[2] for v in vehicles]),
-        "target_lane": np.array([v.target_lane_index[2] for v in vehicles]),
-        "timer": np.array([v.timer for v in vehicles[1:]]),
+        **{name: np.array([getattr(v, name) for v in vehicles]) for name in ("heading", "speed", "crashed")},
+        "target_speed": np.array([getattr(v, "target_speed", 0.0) for v in vehicles]),
+        "lane": np.array([numbers[v.lane_index] for v in vehicles]),
+        "target_lane": np.array([numbers[tuple(getattr(v, "target_lane_index", v.lane_index))] for v in vehicles]),
+        "timer": np.array([0.0 if v in env.controlled_vehicles else getattr(v, "timer", 0.0) for v in vehicles]),
         "pushed": np.array([v.impact is not None for v in vehicles]),
         "push": np.array([np.zeros(2) if v.impact is None else v.impact for v in vehicles]),
         "observation": observation,
@@ -134,18 +137,24 @@ def step_reference(env: Any, action: int) -> Snapshot:
     }
 
 
-def step_ours(world: Highway, action: int) -> Snapshot:
+def step_ours(world: DrivingWorld, action: Any) -> Snapshot:
     """Step a one-row world, past an episode's end too, and take down what came of it."""
     state = world.get_state()
     if state["ended"].any():
         state["ended"][:] = False
         world.set_state(state)
-    observations, rewards, terminated, truncated, _ = world.step(np.array([action]))
-    traffic = dict(zip(FEATURES, world.get_state()["traffic"][0], strict=True))
+    actions = np.asarray(action)[None]
+    observations, rewards, terminated, truncated, _ = world.step(actions.astype(world.action_space.dtype))
+    state = world.get_state()
+    features = state["traffic"][0][:, : state["count"][0] if "count" in state else None]
+    traffic = dict(zip((*FEATURES, *NETWORK_FEATURES), features, strict=False))
     pushed = traffic["pushed"] != 0
+    has_timer = (traffic["kind"] == IDM) | (traffic["kind"] == LINEAR)
+    follows = traffic["kind"] <= LINEAR
     return {
         **traffic,
-        "timer": traffic["timer"][1:],
+        "timer": np.where(has_timer, traffic["timer"], 0.0),
+        "target_lane": np.where(follows, traffic["target_lane"], traffic["lane"]),
         "crashed": traffic["crashed"] != 0,
         "pushed": pushed,
         "push": np.where(pushed, [traffic["push_x"], traffic["push_y"]], 0.0).T,
@@ -158,28 +167,29 @@ def step_ours(world: Highway, action: int) -> Snapshot:
 
 @dataclass(frozen=True)
 class Episode:
-    """One episode to compare, of at most so many steps."""
+    """One episode of one of highway-env's ids to compare, of at most so many steps."""
 
     case: Case
-    fast: bool
+    env_id: str
     seed: int
     policy: str
     most: int = 1000
 
-    def actions(self) -> list[int]:
-        """The meta-actions."""
-        chosen = np.random.default_rng([self.seed, 0]).choice(5, size=self.most, p=POLICIES[self.policy])
-        return [int(action) for action in chosen]
+    def actions(self, env: Any) -> NDArray[Any]:
+        """The actions (T, ...) for an instance."""
+        return draw_actions(from_highway_env(env), self.policy, self.seed, self.most)
 
     @contextmanager
     def instance(self) -> Iterator[Any]:
         """The highway-env instance, reset and prepared; meanwhile its class has the case's attributes."""
-        from highway_env.envs.highway_env import HighwayEnv, HighwayEnvFast
+        import highway_env  # noqa: F401 (registers its ids)
 
         rng = np.random.default_rng([self.seed, 1])
         config = drawn_config(rng) if self.case.config is None else self.case.config
+        entry_point = gymnasium.spec(self.env_id).entry_point
+        assert isinstance(entry_point, str)
         with after_intersection() if self.case.prepare == "intersection" else nullcontext():
-            env = (HighwayEnvFast if self.fast else HighwayEnv)(config=config)
+            env: Any = load_env_creator(entry_point)(config=dict(config))
             env.reset(seed=self.seed)
             if self.case.prepare in PREPARATIONS:
                 PREPARATIONS[self.case.prepare](env, rng)
@@ -189,7 +199,7 @@ class Episode:
 def run(episode: Episode) -> tuple[Episode, Comparison]:
     """Compare one episode; where it disagrees, see whether highway-env agrees with itself."""
     with episode.instance() as env:
-        found = compare(env, episode.actions(), beyond=episode.case.beyond)
+        found = compare(env, episode.actions(env), beyond=episode.case.beyond)
     if not found.agrees:
         found.undetermined = any(_disagrees_with_itself(episode, found.steps, attempt) for attempt in range(4))
     return episode, found
@@ -202,17 +212,18 @@ def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
         for vehicle in shaken.road.vehicles:
             vehicle.position = vehicle.position * (1 + rng.choice([-1, 1], 2) * 2.0**-52)
             vehicle.heading *= 1 + rng.choice([-1, 1]) * 2.0**-52  # an exact zero stays one
-        for action in episode.actions()[:steps]:
-            result.add(step_reference(shaken, action), step_reference(env, action), None, 0)
+        world = from_highway_env(env)
+        for action in episode.actions(env)[:steps]:
+            result.add(step_reference(shaken, world, action), step_reference(env, world, action), None, 0)
     return not result.agrees
 
 
 def grid(*, most_seeds: int = 1000, most_steps: int = 1000, first_seed: int = 0) -> list[Episode]:
     """The episodes of all of `CASES`, with at most so many seeds a case and steps an episode."""
     return [
-        Episode(case, bool(fast), first_seed + seed, policy, most_steps)
+        Episode(case, env_id, first_seed + seed, policy, most_steps)
         for case in CASES
-        for fast, seeds in enumerate(case.seeds)
+        for env_id, seeds in case.seeds.items()
         for seed in range(min(seeds, most_seeds))
         for policy in case.policies
     ]
@@ -235,10 +246,10 @@ def summary(found: list[tuple[Episode, Comparison]]) -> dict[str, Any]:
 def report(found: list[tuple[Episode, Comparison]]) -> dict[str, Any]:
     """What ``docs/parity.json`` holds beside `provenance`: the totals, and the same per configuration."""
     configurations = [
-        {"id": ("highway-v0", "highway-fast-v0")[fast], **asdict(case), **summary(mine)}
+        {"id": env_id, **asdict(case), **summary(mine)}
         for case in CASES
-        for fast in (False, True)
-        if (mine := [(e, c) for e, c in found if e.case == case and e.fast is fast])
+        for env_id in case.seeds
+        if (mine := [(e, c) for e, c in found if e.case == case and e.env_id == env_id])
     ]
     return {"tolerance": TOLERANCE, **summary(found), "configurations": configurations}
 
@@ -258,34 +269,6 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def record(episodes: list[Episode], path: Path) -> None:
-    """Write trajectories of the reference to a compressed .npz without pickles.
-
-    ``meta`` is JSON; episode k has the arrays ``k/initial`` (F, V), the state to start from, rows named by
-    ``meta["features"]``, ``k/actions`` (T,), and ``k/NAME`` (T, ...) for QUANTITIES and FLAGS.
-    """
-    features = FEATURES[: FEATURES.index("cos")]  # what follows is derived within a substep
-    meta: dict[str, Any] = {**provenance(), "features": features, "episodes": []}
-    arrays: dict[str, NDArray[Any]] = {}
-    for k, episode in enumerate(episodes):
-        with episode.instance() as env:
-            state, snapshots = from_highway_env(env).get_state(), []
-            for action in episode.actions():
-                snapshots.append(step_reference(env, action))
-                if snapshots[-1]["terminated"] or snapshots[-1]["truncated"]:
-                    break
-            name = f"{episode.case.name}, {'fast, ' * episode.fast}{episode.policy}, seed {episode.seed}"
-            meta["episodes"].append({"name": name, "params": highway_params(env), "time": state["time"][0]})
-        arrays[f"{k}/initial"] = state["traffic"][0, : len(features)]
-        arrays[f"{k}/actions"] = np.array(episode.actions()[: len(snapshots)], np.int8)
-        for name in QUANTITIES:
-            arrays[f"{k}/{name}"] = np.array([snapshot[name] for snapshot in snapshots])
-        for name in FLAGS:
-            arrays[f"{k}/{name}"] = np.array([snapshot[name] for snapshot in snapshots], np.int8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 1 if anything disagrees."""
     parser = argparse.ArgumentParser(prog="python -m foveal.envs.driving.parity", description=__doc__)
@@ -293,12 +276,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes (2)")
     parser.add_argument("--quick", action="store_true", help="one seed a case, five steps an episode")
     parser.add_argument("--first-seed", type=int, default=0, help="(0)")
-    parser.add_argument("--record", type=Path, metavar="NPZ", help="record reference trajectories instead")
     options = parser.parse_args(arguments)
-    if options.record:
-        chosen = grid(most_seeds=1, most_steps=25, first_seed=1000)
-        record([e for e in chosen if e.policy != "random" or "calm" not in e.case.policies], options.record)
-        return 0
     limits = {"most_seeds": 1, "most_steps": 5} if options.quick else {}
     origin = provenance()  # before it can change
     episodes, found, began = grid(first_seed=options.first_seed, **limits), [], time.monotonic()

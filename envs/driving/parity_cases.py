@@ -8,15 +8,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
 
-from foveal.envs.driving.highway import Highway
+from foveal.envs.driving.controls import META_ACTIONS
+from foveal.envs.driving.world import DrivingWorld
 
-POLICIES = {
-    "random": (0.2, 0.2, 0.2, 0.2, 0.2),
-    "calm": (0.15, 0.1, 0.15, 0.05, 0.55),  # lives longer
-    **{name: tuple(float(k == action) for k in range(5)) for action, name in enumerate(Highway.action_names)},
-}
-"""Probabilities of the five meta-actions."""
+_CALM = {"LANE_LEFT": 0.15, "IDLE": 0.1, "LANE_RIGHT": 0.15, "FASTER": 0.05, "SLOWER": 0.55}  # lives longer
+POLICIES = ("random", "calm", *META_ACTIONS)
+"""Ways to act: at random; more carefully; and always the same meta-action."""
+
+
+def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDArray[Any]:
+    """So many actions (T, ...) of one row; "calm" steers little where wheels are steered."""
+    rng, space = np.random.default_rng([seed, 0]), world.single_action_space
+    if isinstance(space, spaces.Box):
+        return rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+    assert isinstance(space, spaces.Discrete)
+    weights = np.ones(int(space.n))
+    if policy != "random":
+        named = _CALM if policy == "calm" else {policy: 1.0}
+        weights = np.array([named.get(name, 0.0) for name in world.action_names])
+    return rng.choice(int(space.n), size=count, p=weights / weights.sum())
 
 
 @dataclass(frozen=True)
@@ -26,7 +39,7 @@ class Case:
     Attributes:
         name: What is special about it.
         config: highway-env's configuration where it differs from the default; None draws one from the seed.
-        seeds: Number of seeds of ``highway-v0`` and of ``highway-fast-v0`` in the full grid.
+        seeds: Number of seeds in the full grid of each of highway-env's ids.
         policies: Names from POLICIES; one episode per seed and policy.
         prepare: Name of a function of PREPARATIONS that changes the instance after its reset, or "".
         beyond: Steps to go on for after the episode's end.
@@ -34,7 +47,7 @@ class Case:
 
     name: str
     config: dict[str, Any] | None
-    seeds: tuple[int, int]
+    seeds: dict[str, int]
     policies: tuple[str, ...] = ("random", "calm")
     prepare: str = ""
     beyond: int = 0
@@ -48,45 +61,50 @@ def _seen(count: int, behind: bool = False) -> dict[str, Any]:
     return {"observation": {"type": "Kinematics", "vehicles_count": count, "see_behind": behind}}
 
 
+def _highways(default: int, fast: int) -> dict[str, int]:
+    return {"highway-v0": default, "highway-fast-v0": fast}
+
+
 _FEW = {"vehicles_count": 20}
 _REWARDS = {"collision_reward": -3, "right_lane_reward": 0.7, "reward_speed_range": [15, 35], **_FEW}
 CASES = (
-    Case("defaults", {}, (50, 60), ("random",)),
-    Case("defaults, one action", {}, (6, 50), ("calm", *Highway.action_names)),
-    Case("1 lane", {"lanes_count": 1}, (1, 5)),
-    Case("2 lanes", {"lanes_count": 2}, (1, 5)),
-    Case("3 lanes", {"lanes_count": 3}, (3, 5)),
-    Case("6 lanes", {"lanes_count": 6}, (3, 15)),
-    Case("32 lanes", {"lanes_count": 32}, (0, 5)),
-    Case("no traffic", {"vehicles_count": 0}, (3, 3)),
-    Case("10 vehicles", {"vehicles_count": 10}, (10, 10)),
-    Case("30 vehicles", {"vehicles_count": 30}, (5, 5)),
-    Case("80 vehicles", {"vehicles_count": 80, "duration": 15}, (2, 3)),
-    Case("5 Hz", {"simulation_frequency": 5}, (5, 0)),
-    Case("30 Hz", {"simulation_frequency": 30, **_FEW}, (5, 5)),
-    Case("policy 5 Hz", {"policy_frequency": 5, **_FEW}, (5, 10)),
-    Case("policy 4 Hz of 15 Hz", {"policy_frequency": 4, "simulation_frequency": 15, **_FEW}, (2, 5)),
-    Case("density 2", {"vehicles_density": 2}, (3, 15)),
-    Case("density 0.05, on beyond the road", {"vehicles_density": 0.05, "vehicles_count": 30}, (5, 5)),
-    Case("offroad_terminal, skidding", {"offroad_terminal": True, **_FEW}, (8, 15), prepare="skidding"),
-    Case("normalize_reward off", {"normalize_reward": False, **_FEW}, (3, 15)),
-    Case("other rewards", _REWARDS, (3, 10)),
-    Case("target speeds 0 to 30", {**_speeds(0, 5, 10, 15, 20, 25, 30), **_FEW}, (4, 15)),
-    Case("target speeds 20 to 50", {**_speeds(20, 35, 50), **_FEW}, (3, 5)),
-    Case("target speeds -10 to 10", {**_speeds(-10, 0, 10), **_FEW}, (3, 5)),
-    Case("2 observed", {**_seen(2), **_FEW}, (2, 5)),
-    Case("15 observed, behind too", {**_seen(15, True), **_FEW}, (3, 15)),
-    Case("40 observed of 21", {**_seen(40), **_FEW}, (2, 5)),
-    Case("initial_lane_id 2, ego_spacing 0.5", {"initial_lane_id": 2, "ego_spacing": 0.5, **_FEW}, (4, 10)),
-    Case("from mid-episode", _FEW, (5, 15), prepare="mid-episode"),
-    Case("coefficients of each instance", _FEW, (8, 15), prepare="coefficients"),
-    Case("after an intersection environment", _FEW, (5, 15), prepare="intersection"),
-    Case("skidding", _FEW, (10, 10), prepare="skidding", beyond=5),
-    Case("a wreck ahead", _FEW, (10, 5), prepare="wreck", beyond=5),
-    Case("equal positions, speeds and timers", {"lanes_count": 5, **_FEW}, (8, 15), prepare="ties"),
-    Case("at the road's end", _FEW, (4, 4), prepare="road's end"),
-    Case("past the episode's end", {"duration": 8, **_FEW}, (6, 15), ("random", "FASTER"), beyond=15),
-    Case("drawn configurations", None, (20, 60), beyond=3),
+    Case("defaults", {}, _highways(50, 60), ("random",)),
+    Case("defaults, one action", {}, _highways(6, 50), ("calm", *META_ACTIONS)),
+    Case("1 lane", {"lanes_count": 1}, _highways(1, 5)),
+    Case("2 lanes", {"lanes_count": 2}, _highways(1, 5)),
+    Case("3 lanes", {"lanes_count": 3}, _highways(3, 5)),
+    Case("6 lanes", {"lanes_count": 6}, _highways(3, 15)),
+    Case("32 lanes", {"lanes_count": 32}, _highways(0, 5)),
+    Case("no traffic", {"vehicles_count": 0}, _highways(3, 3)),
+    Case("10 vehicles", {"vehicles_count": 10}, _highways(10, 10)),
+    Case("30 vehicles", {"vehicles_count": 30}, _highways(5, 5)),
+    Case("80 vehicles", {"vehicles_count": 80, "duration": 15}, _highways(2, 3)),
+    Case("5 Hz", {"simulation_frequency": 5}, _highways(5, 0)),
+    Case("30 Hz", {"simulation_frequency": 30, **_FEW}, _highways(5, 5)),
+    Case("policy 5 Hz", {"policy_frequency": 5, **_FEW}, _highways(5, 10)),
+    Case("policy 4 Hz of 15 Hz", {"policy_frequency": 4, "simulation_frequency": 15, **_FEW}, _highways(2, 5)),
+    Case("density 2", {"vehicles_density": 2}, _highways(3, 15)),
+    Case("density 0.05, on beyond the road", {"vehicles_density": 0.05, "vehicles_count": 30}, _highways(5, 5)),
+    Case("offroad_terminal, skidding", {"offroad_terminal": True, **_FEW}, _highways(8, 15), prepare="skidding"),
+    Case("normalize_reward off", {"normalize_reward": False, **_FEW}, _highways(3, 15)),
+    Case("other rewards", _REWARDS, _highways(3, 10)),
+    Case("target speeds 0 to 30", {**_speeds(0, 5, 10, 15, 20, 25, 30), **_FEW}, _highways(4, 15)),
+    Case("target speeds 20 to 50", {**_speeds(20, 35, 50), **_FEW}, _highways(3, 5)),
+    Case("target speeds -10 to 10", {**_speeds(-10, 0, 10), **_FEW}, _highways(3, 5)),
+    Case("2 observed", {**_seen(2), **_FEW}, _highways(2, 5)),
+    Case("15 observed, behind too", {**_seen(15, True), **_FEW}, _highways(3, 15)),
+    Case("40 observed of 21", {**_seen(40), **_FEW}, _highways(2, 5)),
+    Case("initial_lane_id 2, ego_spacing 0.5", {"initial_lane_id": 2, "ego_spacing": 0.5, **_FEW}, _highways(4, 10)),
+    Case("from mid-episode", _FEW, _highways(5, 15), prepare="mid-episode"),
+    Case("coefficients of each instance", _FEW, _highways(8, 15), prepare="coefficients"),
+    Case("after an intersection environment", _FEW, _highways(5, 15), prepare="intersection"),
+    Case("skidding", _FEW, _highways(10, 10), prepare="skidding", beyond=5),
+    Case("a wreck ahead", _FEW, _highways(10, 5), prepare="wreck", beyond=5),
+    Case("equal positions, speeds and timers", {"lanes_count": 5, **_FEW}, _highways(8, 15), prepare="ties"),
+    Case("at the road's end", _FEW, _highways(4, 4), prepare="road's end"),
+    Case("past the episode's end", {"duration": 8, **_FEW}, _highways(6, 15), ("random", "FASTER"), beyond=15),
+    Case("drawn configurations", None, _highways(20, 60), beyond=3),
+    Case("defaults", {}, {"merge-v0": 30, "merge-v1": 30}, ("random", "calm", *META_ACTIONS)),
 )
 
 
@@ -113,7 +131,7 @@ def drawn_config(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _drive_on(env: Any, rng: np.random.Generator) -> None:
-    for action in rng.choice(5, size=5, p=POLICIES["calm"]):
+    for action in rng.choice(5, size=5, p=list(_CALM.values())):
         if not env.vehicle.crashed:
             env.step(int(action))
 

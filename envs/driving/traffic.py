@@ -1,8 +1,9 @@
-"""The vehicles of N rows as one array of features, and the straight road they drive on.
+"""The vehicles of N rows as one array of features.
 
 Traffic is a float64 array (N, K, V): K features of V vehicles in each of N rows, vehicle 0 being the ego. Everything a
 driver is made of lives there per vehicle; nothing is a class attribute. Kernels take one row ``t`` (K, V) and write
-``t[SPEED, i]`` for the speed of vehicle ``i``; beside it goes ``ranks`` (6, V), the row's vehicles sorted by x.
+``t[SPEED, i]`` for the speed of vehicle ``i``. Worlds on a road network (`foveal.envs.driving.navigation`) have more
+vehicles or fewer from moment to moment, and `NETWORK_FEATURES` beside the common ones.
 
 World frame: x along the road, y to the right, metres; headings in radians from +x towards +y.
 """
@@ -14,11 +15,9 @@ from numpy.typing import NDArray
 
 from foveal.kernels import inlined, kernel
 
-LENGTH = 5.0  # m
-WIDTH = 2.0  # m
+CAR_LENGTH = 5.0  # m
+CAR_WIDTH = 2.0  # m
 MAX_SPEED = 40.0  # m/s, forwards and backwards
-LANE_WIDTH = 4.0  # m
-ROAD_LENGTH = 10_000.0  # m
 NEIGHBOUR_MARGIN = 1.0  # m: a vehicle counts as on every lane whose edge it is this near to
 
 FEATURES = (
@@ -35,6 +34,9 @@ FEATURES = (
     "push_x",  # m, the impact
     "push_y",  # m
     "checks_collisions",  # 0 or 1
+    "kind",  # one of KINDS
+    "length",  # m
+    "width",  # m
     # The driver: the Intelligent Driver Model and MOBIL
     "comfort_acceleration",  # m/s^2
     "comfort_deceleration",  # m/s^2, positive
@@ -56,21 +58,45 @@ FEATURES = (
 )
 (
     X, Y, HEADING, SPEED, LANE, TARGET_LANE, TARGET_SPEED, TIMER, CRASHED, PUSHED, PUSH_X, PUSH_Y, CHECKS_COLLISIONS,
+    KIND, LENGTH, WIDTH,
     COMFORT_ACCELERATION, COMFORT_DECELERATION, JAM_DISTANCE, TIME_GAP, EXPONENT, MAX_ACCELERATION, POLITENESS,
     MIN_GAIN, MAX_IMPOSED_BRAKING, DECISION_DELAY, COS, SIN, ACCELERATION, SLIP_SIN,
     GAP, CLOSING,
 ) = range(len(FEATURES))  # fmt: skip
 
-ORDER, RANK, LANES, LEADER_LEFT, LEADER, LEADER_RIGHT = range(6)
-"""Rows of ``ranks``: the vehicle at each place by x; of each vehicle its place, the lanes it is on (bits), and its
-leaders (-1: none) on the lane to its left, on its own and on the one to its right."""
-MAX_LANES = 32
-FAR = 1e150  # m: a gap whose effect vanishes in rounding, and whose square does not overflow
+NETWORK_FEATURES = (
+    "route",  # number of the planned route, -1 for none
+    "stage",  # how many of its stages are left behind
+    "changes_lanes",  # 0 or 1
+    "speed_index",  # of an ego's target speed
+    "yielding",  # 0 or 1
+    "yield_timer",  # regulations since it began to yield
+    "steering",  # rad, of the front wheels, where an action sets it
+    "lateral_speed",  # m/s, of a vehicle that slips
+    "yaw_rate",  # rad/s
+    "linear_speed",  # 1/s, of the linear driver, on the difference to its target speed
+    "linear_closing",  # 1/s, on the closing speed
+    "linear_gap",  # 1/s^2, on the gap that is missing
+    "linear_heading",  # 1/s, on the heading's difference to the lane's
+    "linear_lateral",  # 1/s^2, on the distance to the lane's centre
+)
+(
+    ROUTE, STAGE, CHANGES_LANES, SPEED_INDEX, YIELDING, YIELD_TIMER, STEERING, LATERAL_SPEED, YAW_RATE,
+    LINEAR_SPEED, LINEAR_CLOSING, LINEAR_GAP, LINEAR_HEADING, LINEAR_LATERAL,
+) = range(len(FEATURES), len(FEATURES) + len(NETWORK_FEATURES))  # fmt: skip
+
+KINDS = ("ego", "idm", "linear", "steered", "slipping", "obstacle", "landmark")
+"""What a column is: an ego that follows lanes and target speeds; traffic that drives by IDM and MOBIL, or by linear
+rules; a vehicle whose wheels are steered directly, without and with slipping tyres; and what does not move."""
+EGO, IDM, LINEAR, STEERED, SLIPPING, OBSTACLE, LANDMARK = range(len(KINDS))
+
+TRACED = (X, Y, HEADING, SPEED, LANE, TARGET_LANE, CRASHED, LENGTH, WIDTH, KIND)
+"""What is kept of each substep of a traced row."""
 
 DRIVER_DEFAULTS = {
     COMFORT_ACCELERATION: 3.0,
     COMFORT_DECELERATION: 5.0,
-    JAM_DISTANCE: 5.0 + LENGTH,
+    JAM_DISTANCE: 5.0 + CAR_LENGTH,
     TIME_GAP: 1.5,
     EXPONENT: 4.0,
     MAX_ACCELERATION: 6.0,
@@ -82,53 +108,13 @@ DRIVER_DEFAULTS = {
 """IDM and MOBIL coefficients of highway-env 1.12's ``IDMVehicle``."""
 
 
-def allocate(rows: int, vehicles: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Zeroed traffic (rows, K, vehicles) with default drivers, and its ranks (rows, 6, vehicles)."""
-    traffic = np.zeros((rows, len(FEATURES), vehicles))
-    for feature, value in DRIVER_DEFAULTS.items():
+def allocate(rows: int, vehicles: int, features: int = len(FEATURES)) -> NDArray[np.float64]:
+    """Zeroed traffic (rows, features, vehicles): cars with default drivers, vehicle 0 the ego."""
+    traffic = np.zeros((rows, features, vehicles))
+    for feature, value in {**DRIVER_DEFAULTS, KIND: IDM, LENGTH: CAR_LENGTH, WIDTH: CAR_WIDTH}.items():
         traffic[:, feature] = value
-    ranks = np.zeros((rows, 6, vehicles), np.int64)
-    ranks[:, (ORDER, RANK)] = np.arange(vehicles)
-    return traffic, ranks
-
-
-@kernel
-def closest_lane(x, y, angle, lanes):
-    """Index, as a float, of the straight lane closest to (x, y), metres; `angle`, rad, is the heading's to the lane.
-
-    Distances are summed as highway-env does, so that rounding breaks ties the same way: the first of equals.
-    """
-    beyond = max(x - ROAD_LENGTH, 0.0) + max(-x, 0.0)
-    low = min(max(np.floor(y * (1 / LANE_WIDTH)), 0.0), lanes - 1.0)
-    high = min(low + 1.0, lanes - 1.0)
-    to_low = abs(y - LANE_WIDTH * low) + beyond + angle
-    to_high = abs(y - LANE_WIDTH * high) + beyond + angle
-    return high if to_high < to_low else low
-
-
-@kernel
-def occupied_lanes(x, y, lanes):
-    """Bit set of the lanes a vehicle at (x, y) counts as on, neighbour margin included."""
-    bits = np.int64(0)
-    if -LENGTH <= x < ROAD_LENGTH + LENGTH:
-        reach = LANE_WIDTH / 2 + NEIGHBOUR_MARGIN
-        first = max(int(np.ceil((y - reach) / LANE_WIDTH)) - 1, 0)
-        for lane in range(first, min(first + 4, lanes)):
-            if abs(y - LANE_WIDTH * lane) <= reach:
-                bits |= np.int64(1) << np.int64(lane)
-    return bits
-
-
-@kernel
-def reachable(x, y, lane):
-    """Whether a straight lane may be steered for from (x, y)."""
-    return abs(y - LANE_WIDTH * lane) <= 2 * LANE_WIDTH and 0 <= x < ROAD_LENGTH + LENGTH
-
-
-@kernel
-def on_lane(x, y, lane):
-    """Whether (x, y) lies on the lane."""
-    return abs(y - LANE_WIDTH * lane) <= LANE_WIDTH / 2 and -LENGTH <= x < ROAD_LENGTH + LENGTH
+    traffic[:, KIND, 0] = EGO
+    return traffic
 
 
 @kernel
@@ -148,93 +134,9 @@ def not_zero(value):
     return 1e-2 if value >= 0 else -1e-2
 
 
-@kernel
-def rank(t, ranks, lanes):
-    """Bring `ranks` up to date after vehicles have moved; equals stand in falling vehicle order, whatever was before.
-
-    So the rearmost of equals is the last in vehicle order: the one that counts as leader to those behind.
-    """
-    for place in range(1, t.shape[1]):
-        vehicle = ranks[ORDER, place]
-        x = t[X, vehicle]
-        hole = place
-        while hole > 0:
-            before = ranks[ORDER, hole - 1]
-            if t[X, before] < x or (t[X, before] == x and before > vehicle):
-                break
-            ranks[ORDER, hole] = before
-            hole -= 1
-        ranks[ORDER, hole] = vehicle
-    for place in range(t.shape[1]):
-        vehicle = ranks[ORDER, place]
-        ranks[RANK, vehicle] = place
-        ranks[LANES, vehicle] = occupied_lanes(t[X, vehicle], t[Y, vehicle], lanes)
-
-
-@kernel
-def find_leaders(t, ranks, nearest):
-    """Find each vehicle's leaders, gap and closing speed in one sweep from the front.
-
-    `nearest` (MAX_LANES + 2,) is scratch: the rearmost vehicle so far on each lane, with an empty lane on either side.
-    """
-    nearest[:] = -1
-    ahead = np.inf
-    for place in range(t.shape[1] - 1, -1, -1):
-        vehicle = ranks[ORDER, place]
-        x, own = t[X, vehicle], np.int64(t[LANE, vehicle])
-        for side in range(3):
-            ranks[LEADER_LEFT + side, vehicle] = nearest[own + side]
-        if x == ahead or (place > 0 and t[X, ranks[ORDER, place - 1]] == x):  # neither is behind the other
-            for side in range(3):
-                ranks[LEADER_LEFT + side, vehicle] = leader(t, ranks, vehicle, own + side - 1)
-        front = ranks[LEADER, vehicle]
-        t[GAP, vehicle] = t[X, front] - x if front >= 0 else FAR
-        t[CLOSING, vehicle] = closing_speed(t, vehicle, front) if front >= 0 else 0.0
-        for side in range(3):
-            if ranks[LANES, vehicle] << 1 >> (own + side) & 1:
-                nearest[own + side] = vehicle
-        ahead = x
-
-
 @inlined
 def closing_speed(t, i, front):
     """Closing speed, m/s, of vehicle `i` to `front`, along the heading of `i`."""
     x = t[SPEED, i] * t[COS, i] - t[SPEED, front] * t[COS, front]
     y = t[SPEED, i] * t[SIN, i] - t[SPEED, front] * t[SIN, front]
     return x * t[COS, i] + y * t[SIN, i]
-
-
-@kernel
-def leader(t, ranks, vehicle, lane):
-    """The nearest vehicle at or ahead of `vehicle` on `lane`, or -1; of equals the last in vehicle order."""
-    if lane < 0:
-        return -1
-    x, bit = t[X, vehicle], np.int64(1) << np.int64(lane)
-    place = ranks[RANK, vehicle]
-    while place > 0 and t[X, ranks[ORDER, place - 1]] == x:
-        place -= 1
-    found = -1
-    for beyond in range(place, t.shape[1]):
-        other = ranks[ORDER, beyond]
-        if found >= 0 and t[X, other] > t[X, found]:
-            break
-        if ranks[LANES, other] & bit and other != vehicle and other > found:
-            found = other
-    return found
-
-
-@kernel
-def follower(t, ranks, vehicle, lane):
-    """The nearest vehicle behind `vehicle` on `lane`, or -1; of equals the first in vehicle order."""
-    x, bit = t[X, vehicle], np.int64(1) << np.int64(lane)
-    place = ranks[RANK, vehicle] - 1
-    while place >= 0 and t[X, ranks[ORDER, place]] == x:
-        place -= 1
-    found = -1
-    for beyond in range(place, -1, -1):
-        other = ranks[ORDER, beyond]
-        if found >= 0 and t[X, other] < t[X, found]:
-            break
-        if ranks[LANES, other] & bit and (found < 0 or other < found):
-            found = other
-    return found

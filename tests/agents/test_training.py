@@ -198,7 +198,15 @@ def at_update(config, number, do):
     return hook
 
 
-def test_ctrl_c_leaves_a_checkpoint_and_says_where(tmp_path, small):
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as in a terminal, though a background job of a shell ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_says_where(tmp_path, small, interruptible):
     train(small, tmp_path / "unbroken", progress=False)
     hook = at_update(small, 5, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt, match=rf"stopped at step {5 * 128}; the checkpoint is {tmp_path}.*000640"):

@@ -31,7 +31,7 @@ def beyond(field):
     """Values just outside the range of a parameter."""
     meta, default = field.metadata, field.default
     if meta["choices"]:
-        yield "none of these"
+        yield ("none of these",) if isinstance(default, tuple) else "none of these"
     elif not isinstance(default, (bool, str)):
         for value in (meta["low"] - 1, meta["high"] + 1):
             if not math.isfinite(value):
@@ -148,7 +148,8 @@ def values(field):
     """Valid values of one parameter, bounded so that a world stays small."""
     meta, default = field.metadata, field.default
     if meta["choices"]:
-        return st.sampled_from(meta["choices"])
+        choices = st.sampled_from(meta["choices"])
+        return st.lists(choices, min_size=1, unique=True).map(tuple) if isinstance(default, tuple) else choices
     if isinstance(default, bool):
         return st.booleans()
     if isinstance(default, str):

@@ -25,7 +25,7 @@ def test_infos_turn_into_a_list(env_id):
     env = DictInfoToList(make_vec(env_id, 3))
     _, infos = env.reset(seed=SEED)
     singles = [gymnasium.make(env_id).reset(seed=SEED + row)[1] for row in range(3)]
-    assert infos == singles
+    np.testing.assert_equal(infos, singles)
 
 
 def test_rewards_normalise(env_id, play):

@@ -148,7 +148,8 @@ def test_broken_off_video_keeps_the_old_one(tmp_path):
 def in_a_process(code, tmp_path):
     """A child that writes noise to `tmp_path`/video.mp4 and tells its first frame."""
     body = f"""
-        import resource, sys
+        import resource, signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
         import numpy as np
         from foveal.envs.recording import VideoWriter
         {code}

@@ -91,7 +91,7 @@ def _typed(name: str, text: str, default: Any) -> Any:
         if default is None:
             return None if text.lower() == "none" else int(text)
         if isinstance(default, tuple):
-            return tuple(float(part) for part in text.split(","))
+            return tuple(part if isinstance(default[0], str) else float(part) for part in text.split(","))
         return type(default)(text)
     except (KeyError, ValueError):
         raise BadInput(f"{name}={text}: must be {_FORMS[type(default)]}") from None
@@ -100,7 +100,7 @@ def _typed(name: str, text: str, default: Any) -> Any:
 def _as_typed(value: Any) -> str:
     """A value as ``--set`` takes it."""
     if isinstance(value, tuple):
-        return ",".join(f"{item:g}" for item in value)
+        return ",".join(item if isinstance(item, str) else f"{item:g}" for item in value)
     return str(value).lower() if isinstance(value, bool) or value is None else f"{value}"
 
 

@@ -14,8 +14,9 @@ from highway_env.vehicle.kinematics import Vehicle
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from foveal.envs.driving import collisions, drivers, motion, observations, traffic
+from foveal.envs.driving import collisions, drivers, motion, straight, traffic
 from foveal.envs.driving.interop import DRIVER_ATTRIBUTES
+from foveal.envs.driving.observations import straight as observations
 
 LIMIT = 30.0  # m/s
 LANES = 5
@@ -70,8 +71,7 @@ def reference_road(cars: list[Car]) -> Road:
 
 def row_of(road: Road) -> tuple[np.ndarray, np.ndarray]:
     """The same as our traffic (K, V) and ranks (4, V), settled and ranked."""
-    many, ranks = traffic.allocate(1, len(road.vehicles))
-    t = many[0]
+    t, ranks = traffic.allocate(1, len(road.vehicles))[0], straight.allocate_ranks(1, len(road.vehicles))
     for i, vehicle in enumerate(road.vehicles):
         t[[traffic.X, traffic.Y], i] = vehicle.position
         t[traffic.HEADING, i], t[traffic.SPEED, i] = vehicle.heading, vehicle.speed
@@ -81,7 +81,7 @@ def row_of(road: Road) -> tuple[np.ndarray, np.ndarray]:
         for feature, name in DRIVER_ATTRIBUTES.items():
             t[feature, i] = abs(getattr(vehicle, name, 0.0))
     motion.settle(t, LANES)
-    traffic.rank(t, ranks[0], LANES)
+    straight.rank(t, ranks[0], LANES)
     return t, ranks[0]
 
 
@@ -119,11 +119,11 @@ def assert_same_push(t: np.ndarray, i: int, vehicle: Vehicle) -> None:
 def test_rank_sorts_by_x_and_finds_the_lanes(cars: list[Car]) -> None:
     road = reference_road(cars)
     t, ranks = row_of(road)
-    assert (np.diff(t[traffic.X, ranks[traffic.ORDER]]) >= 0).all()
-    assert ranks[traffic.RANK, ranks[traffic.ORDER]].tolist() == list(range(len(cars)))
+    assert (np.diff(t[traffic.X, ranks[straight.ORDER]]) >= 0).all()
+    assert ranks[straight.RANK, ranks[straight.ORDER]].tolist() == list(range(len(cars)))
     for i, vehicle in enumerate(road.vehicles):
         on = [k for k, lane in enumerate(road.network.lanes_list()) if lane.on_lane(vehicle.position, margin=1)]
-        assert [k for k in range(LANES) if ranks[traffic.LANES, i] >> k & 1] == on
+        assert [k for k in range(LANES) if ranks[straight.LANES, i] >> k & 1] == on
 
 
 @given(ROADS)
@@ -134,8 +134,8 @@ def test_leader_and_follower(cars: list[Car]) -> None:
     for i, vehicle in enumerate(road.vehicles):
         for lane in range(LANES):
             front, rear = road.neighbour_vehicles(vehicle, ("0", "1", lane))
-            assert traffic.leader(t, ranks, i, float(lane)) == index_in(road, front)
-            assert traffic.follower(t, ranks, i, float(lane)) == index_in(road, rear)
+            assert straight.leader(t, ranks, i, float(lane)) == index_in(road, front)
+            assert straight.follower(t, ranks, i, float(lane)) == index_in(road, rear)
 
 
 @given(ROADS)
@@ -143,9 +143,9 @@ def test_leader_and_follower(cars: list[Car]) -> None:
 def test_find_leaders(cars: list[Car]) -> None:
     road = reference_road(cars)
     t, ranks = row_of(road)
-    traffic.find_leaders(t, ranks, np.zeros(traffic.MAX_LANES + 2, np.int64))
+    straight.find_leaders(t, ranks, np.zeros(straight.MAX_LANES + 2, np.int64))
     for i, vehicle in enumerate(road.vehicles):
-        for row, lane in enumerate(range(vehicle.lane_index[2] - 1, vehicle.lane_index[2] + 2), traffic.LEADER_LEFT):
+        for row, lane in enumerate(range(vehicle.lane_index[2] - 1, vehicle.lane_index[2] + 2), straight.LEADER_LEFT):
             found = road.neighbour_vehicles(vehicle, ("0", "1", lane))[0] if 0 <= lane < LANES else None
             assert ranks[row, i] == index_in(road, found)
         front, _ = road.neighbour_vehicles(vehicle)
@@ -178,11 +178,11 @@ def test_closest_lane_and_the_lane_predicates(x: float, y: float, heading: float
     network = RoadNetwork.straight_road_network(lanes)
     position = np.array([x, y])
     closest = network.get_closest_lane_index(position, heading)[2]
-    assert traffic.closest_lane(x, y, abs(traffic.wrap_to_pi(heading)), lanes) == closest
+    assert straight.closest_lane(x, y, abs(traffic.wrap_to_pi(heading)), lanes) == closest
     for index in {0, closest, lanes - 1}:
         lane = network.get_lane(("0", "1", index))
-        assert traffic.on_lane(x, y, float(index)) == lane.on_lane(position)
-        assert traffic.reachable(x, y, float(index)) == lane.is_reachable_from(position)
+        assert straight.on_lane(x, y, float(index)) == lane.on_lane(position)
+        assert straight.reachable(x, y, float(index)) == lane.is_reachable_from(position)
 
 
 @given(mixed([0.0, -0.0, math.pi, -math.pi, 3 * math.pi, 0.01, -0.01], -50, 50))
@@ -231,7 +231,7 @@ def test_one_substep_of_decisions_and_motion(cars: list[Car]) -> None:
     road = reference_road(cars)
     t, ranks = row_of(road)
     dt = 1 / 15
-    drivers.decide(t, ranks, np.zeros(traffic.MAX_LANES + 2, np.int64), LANES, LIMIT)
+    drivers.decide(t, ranks, np.zeros(straight.MAX_LANES + 2, np.int64), LANES, LIMIT)
     road.act()
     for i, vehicle in enumerate(road.vehicles):
         assert t[traffic.TARGET_LANE, i] == vehicle.target_lane_index[2]
@@ -239,7 +239,7 @@ def test_one_substep_of_decisions_and_motion(cars: list[Car]) -> None:
         if not vehicle.crashed:
             assert t[traffic.ACCELERATION, i] == pytest.approx(vehicle.action["acceleration"], abs=1e-11)
     motion.advance(t, dt, LANES)
-    traffic.rank(t, ranks, LANES)
+    straight.rank(t, ranks, LANES)
     collisions.collide(t, ranks, dt)
     road.step(dt)
     assume(not any(barely(*pair, dt) for pair in itertools.combinations(road.vehicles, 2)))
@@ -254,7 +254,7 @@ def test_one_substep_of_decisions_and_motion(cars: list[Car]) -> None:
 @given(st.one_of(st.floats(-0.5, 0.5), mixed([0.0, -0.0, 0.5, -0.5, math.pi, -math.pi, 0.5000000001], -10, 10)))
 @thorough
 def test_settle_by_series_and_beyond(heading: float) -> None:
-    many, _ = traffic.allocate(1, 1)
+    many = traffic.allocate(1, 1)
     many[0, traffic.HEADING] = heading
     motion.settle(many[0], LANES)
     cos, sin = many[0, [traffic.COS, traffic.SIN], 0]
@@ -276,7 +276,7 @@ def test_steering_and_bicycle_without_trigonometry(
     y: float, heading: float, speed: float, target: int, acceleration: float, crashed: bool
 ) -> None:
     """The slip's sine carried from controller to bicycle is highway-env's arctan and tan, clips included."""
-    many, _ = traffic.allocate(1, 1)
+    many = traffic.allocate(1, 1)
     t, dt = many[0], 1 / 15
     t[[traffic.X, traffic.Y, traffic.HEADING, traffic.SPEED], 0] = 100, y, heading, speed
     t[traffic.TARGET_LANE, 0], t[traffic.CRASHED, 0] = target, crashed
@@ -311,7 +311,7 @@ PLACES = st.builds(
 
 def pair_of(*places: tuple[list[float], float, float]) -> tuple[list[Vehicle], np.ndarray]:
     vehicles = [Vehicle(None, position, heading, speed) for position, heading, speed in places]
-    many, _ = traffic.allocate(1, 2)
+    many = traffic.allocate(1, 2)
     for i, (position, heading, speed) in enumerate(places):
         many[0, [traffic.X, traffic.Y, traffic.HEADING, traffic.SPEED], i] = *position, heading, speed
     motion.settle(many[0], LANES)

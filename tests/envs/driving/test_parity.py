@@ -9,15 +9,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from highway_env.envs.highway_env import HighwayEnv, HighwayEnvFast
-from highway_env.envs.merge_env import MergeEnv
 from highway_env.vehicle.behavior import IDMVehicle
 
 from foveal.envs.driving import parity, traffic
 from foveal.envs.driving.highway import Highway
-from foveal.envs.driving.interop import from_highway_env, highway_params
+from foveal.envs.driving.interop import from_highway_env, params_of
+from foveal.envs.driving.parity_cases import after_intersection
+from foveal.envs.driving.parity_recordings import Recording, load, record, replay
 from foveal.kernels import source_hash
 
 RECORDING = Path(__file__).parents[2] / "data" / "highway_env.npz"
@@ -40,33 +42,14 @@ def live_seed() -> int:
 
 
 @cache
-def recorded(path: Path = RECORDING) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
-    return json.loads(str(arrays.pop("meta"))), arrays
-
-
-def replay(meta: dict[str, Any], arrays: dict[str, np.ndarray], k: int) -> parity.Comparison:
-    """Step our world from the recorded episode's first state, beside the recording."""
-    world = Highway(1, **meta["episodes"][k]["params"])
-    world.reset(seed=0)
-    state = world.get_state()
-    for name, values in zip(meta["features"], arrays[f"{k}/initial"], strict=True):
-        state["traffic"][0, traffic.FEATURES.index(name)] = values
-    state["time"][:] = meta["episodes"][k]["time"]
-    world.set_state(state)
-    names = (*parity.QUANTITIES, *parity.FLAGS)
-    steps = (
-        (int(action), {name: arrays[f"{k}/{name}"][step] for name in names})
-        for step, action in enumerate(arrays[f"{k}/actions"])
-    )
-    return parity.compare_steps(world, steps)
+def recorded(path: Path = RECORDING) -> Recording:
+    return load(path)
 
 
 @pytest.mark.parametrize("k", range(len(recorded()[0]["episodes"])))
 def test_recorded_episode(k: int) -> None:
     meta, arrays = recorded()
-    found = replay(meta, arrays, k)
+    found = replay(recorded(), k)
     assert found.agrees, (meta["episodes"][k]["name"], found)
     assert found.steps == len(arrays[f"{k}/actions"])
 
@@ -85,18 +68,18 @@ def test_the_recording_is_of_the_promised_version_and_has_events() -> None:
 )
 def test_a_replay_notices_a_changed_start(name: str, change: float, differs: str) -> None:
     meta, arrays = recorded()
-    changed = arrays["0/initial"].copy()
-    row = changed[meta["features"].index(name)]
+    changed = arrays["0/state/traffic"].copy()
+    row = changed[0, traffic.FEATURES.index(name)]
     row[3] += change if name != "target_lane" or row[3] < 1 else -change
-    found = replay(meta, {**arrays, "0/initial": changed}, 0)
+    found = replay((meta, {**arrays, "0/state/traffic": changed}), 0)
     assert not found.agrees
     assert found.disagreement if differs in parity.FLAGS else found.largest[differs] > parity.TOLERANCE
 
 
 def test_record_and_replay(tmp_path: Path) -> None:
-    episode = parity.Episode(parity.CASES[0], True, 7, "random", 4)
-    parity.record([episode], tmp_path / "new" / "one.npz")
-    found = replay(*recorded(tmp_path / "new" / "one.npz"), 0)
+    episode = parity.Episode(parity.CASES[0], "highway-fast-v0", 7, "random", 4)
+    record([episode], tmp_path / "new" / "one.npz")
+    found = replay(load(tmp_path / "new" / "one.npz"), 0)
     assert found.agrees and found.steps == 4
 
 
@@ -107,9 +90,9 @@ def test_live_episodes() -> None:
     """Whole episodes at defaults, then as many cases of the grid as there is time for."""
     seed, began = live_seed(), time.monotonic()
     default, constant = parity.CASES[:2]
-    episodes = [parity.Episode(default, True, seed + k, "random") for k in range(3)]
-    episodes += [parity.Episode(constant, True, seed + 3, policy) for policy in constant.policies]
-    episodes += [parity.Episode(default, False, seed + 4, "random", 8)]
+    episodes = [parity.Episode(default, "highway-fast-v0", seed + k, "random") for k in range(3)]
+    episodes += [parity.Episode(constant, "highway-fast-v0", seed + 3, policy) for policy in constant.policies]
+    episodes += [parity.Episode(default, "highway-v0", seed + 4, "random", 8)]
     cases = parity.grid(most_seeds=1, most_steps=6, first_seed=seed)
     episodes += [cases[k] for k in np.random.default_rng(seed).permutation(len(cases))]
     done = 0
@@ -125,7 +108,7 @@ def test_live_episodes() -> None:
 def test_what_highway_env_itself_does_not_determine_is_told_apart() -> None:
     """Cars of mirrored headings at the same x are pushed apart to either side, by highway-env's own rounding."""
     case = next(case for case in parity.CASES if case.prepare == "ties")
-    _, found = parity.run(parity.Episode(case, False, 0, "calm", 2))
+    _, found = parity.run(parity.Episode(case, "highway-v0", 0, "calm", 2))
     assert not found.agrees and found.undetermined and not found.wrong
 
 
@@ -138,14 +121,14 @@ def test_a_comparison_notices_another_world(monkeypatch: pytest.MonkeyPatch) -> 
         return world
 
     monkeypatch.setattr(parity, "from_highway_env", shifted)
-    _, found = parity.run(parity.Episode(parity.CASES[0], True, 0, "SLOWER", 5))
+    _, found = parity.run(parity.Episode(parity.CASES[0], "highway-fast-v0", 0, "SLOWER", 5))
     assert found.wrong and not found.undetermined
 
 
 def test_the_report_counts_and_the_command_line_fails_on_a_disagreement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    episodes = [parity.Episode(parity.CASES[0], True, seed, "SLOWER", 2) for seed in range(2)]
+    episodes = [parity.Episode(parity.CASES[0], "highway-fast-v0", seed, "SLOWER", 2) for seed in range(2)]
     monkeypatch.setattr(parity, "grid", lambda **_: episodes)
     assert parity.main([str(tmp_path / "parity.json"), "--workers", "1"]) == 0
     written = json.loads((tmp_path / "parity.json").read_text())
@@ -168,7 +151,7 @@ def fast(**config: Any) -> Any:
 def test_coefficients_come_from_the_instance_not_the_class() -> None:
     """Making an intersection environment rewrites IDMVehicle's class attributes, for all that is made after it."""
     before = fast()
-    with parity.after_intersection():
+    with after_intersection():
         after = fast()
         assert (IDMVehicle.DISTANCE_WANTED, IDMVehicle.COMFORT_ACC_MAX, IDMVehicle.COMFORT_ACC_MIN) == (7, 6, -3)
         leaked = from_highway_env(after).get_state()["traffic"][0]
@@ -196,7 +179,7 @@ def test_a_list_of_instances_gives_as_many_rows_each_its_own() -> None:
         many = together.step(np.full(3, action))
         for row, world in enumerate(alone):
             one = world.step(np.array([action]))
-            snapshot = parity.step_reference(envs[row], action)
+            snapshot = parity.step_reference(envs[row], world, action)
             np.testing.assert_allclose(many[0][row], snapshot["observation"], atol=1e-6)
             assert all(np.array_equal(a[row], b[0]) for a, b in zip(many[:4], one[:4], strict=True))
             state, own = together.get_state(), world.get_state()
@@ -217,11 +200,9 @@ def test_the_observation_and_the_reward_of_the_translated_state_are_there_at_onc
 
 
 def test_params_are_those_of_the_registered_ids() -> None:
-    import gymnasium
-
     for kind, env_id in ((HighwayEnv, "foveal/Highway-v0"), (HighwayEnvFast, "foveal/HighwayFast-v0")):
         ours = dataclasses.asdict(gymnasium.make_vec(env_id, num_envs=1).params)
-        translated = dataclasses.asdict(Highway.Params.from_kwargs(highway_params(kind())))
+        translated = dataclasses.asdict(Highway.Params.from_kwargs(params_of(kind())))
         assert ours == translated
 
 
@@ -274,8 +255,8 @@ def test_an_instance_that_cannot_be_translated_says_why() -> None:
         env = fast()
         env.road.vehicles.reverse()
         from_highway_env(env)
-    with pytest.raises(ValueError, match="highway-v0"):
-        from_highway_env(MergeEnv())
+    with pytest.raises(ValueError, match="HighwayEnv"):
+        from_highway_env(gymnasium.make("CartPole-v1"))
     with pytest.raises(ValueError, match="vehicles"):
         env = fast()
         env.road.vehicles.append(env.road.vehicles[-1])

@@ -10,10 +10,12 @@ import math
 import numpy as np
 from gymnasium import spaces
 
-from foveal.envs.driving.traffic import (
-    COS,
+from foveal.envs.driving.straight import (
     LANE_WIDTH,
-    LENGTH,
+)
+from foveal.envs.driving.traffic import (
+    CAR_LENGTH,
+    COS,
     MAX_SPEED,
     SIN,
     SPEED,
@@ -69,7 +71,7 @@ def choose_observed(t, see_behind, observed):
             dx, dy = t[X, vehicle] - t[X, 0], t[Y, vehicle] - t[Y, 0]
             distance = abs(dx)
             taken = distance < last_distance or (distance == last_distance and vehicle <= last)
-            if taken or distance >= nearest or not (see_behind or dx > -2 * LENGTH):
+            if taken or distance >= nearest or not (see_behind or dx > -2 * CAR_LENGTH):
                 continue
             if math.sqrt(dx * dx + dy * dy) < PERCEPTION_DISTANCE:
                 nearest, chosen = distance, np.int64(vehicle)

@@ -1,0 +1,176 @@
+"""From highway-env's configurations to our parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from foveal.envs.driving.world import DrivingWorld
+from foveal.envs.params import did_you_mean
+
+_SCENARIOS = "foveal.envs.driving.scenarios"
+WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "HighwayEnv": ("foveal.envs.driving.highway:Highway", {}),
+    "MergeGenericEnv": (f"{_SCENARIOS}.merge:Merge", {"speed_limit": 30.0}),
+    "MergeEnv": (f"{_SCENARIOS}.merge:Merge", {}),
+}
+"""highway-env's classes of environments (subclasses included): our batched world, and what its rules amount to."""
+
+_KINEMATICS = {
+    "features": ("presence", "x", "y", "vx", "vy"), "vehicles_count": 5, "features_range": None, "absolute": False,
+    "order": "sorted", "normalize": True, "clip": True, "see_behind": False, "observe_intentions": False,
+    "include_obstacles": True,
+}  # fmt: skip
+_META = {"longitudinal": True, "lateral": True, "target_speeds": (20.0, 25.0, 30.0)}
+_CONTINUOUS = {
+    "longitudinal": True, "lateral": True, "acceleration_range": (-5.0, 5.0),
+    "steering_range": (-np.pi / 4, np.pi / 4), "speed_range": None, "dynamical": False, "clip": True,
+}  # fmt: skip
+_IMPLIED: dict[str, dict[str, Any]] = {
+    "Kinematics": _KINEMATICS,
+    "DiscreteMetaAction": _META,
+    "ContinuousAction": _CONTINUOUS,
+    "DiscreteAction": {**_CONTINUOUS, "actions_per_axis": 3},
+}
+"""What highway-env takes where an observation or an action does not say."""
+
+_RENAMED = {
+    "neighbour_vehicles_connected_lanes": "connected_lanes",
+    "observation.type": "observation",
+    "observation.observe_intentions": "observation_intentions",
+    "action.type": "action",
+    "action.acceleration_range": "action_acceleration",
+    "action.steering_range": "action_steering",
+    "action.actions_per_axis": "action_per_axis",
+    "other_vehicles_type": "traffic",
+}
+_TYPES = {"DiscreteMetaAction": "DiscreteMeta", "ContinuousAction": "Continuous", "DiscreteAction": "Discrete"}
+_ONLY: dict[str, Any] = {
+    "controlled_vehicles": 1,
+    "other_vehicles_type": "highway_env.vehicle.behavior.IDMVehicle",
+    "neighbour_vehicles_connected_lanes": False,
+    "manual_control": False,
+    "lane_change_reward": 0,
+    "on_road_reward": 0,
+    "observation.type": "Kinematics",
+    "observation.features": ("presence", "x", "y", "vx", "vy"),
+    "observation.features_range": None,
+    "observation.absolute": False,
+    "observation.order": "sorted",
+    "observation.normalize": True,
+    "observation.clip": True,
+    "observation.observe_intentions": False,
+    "observation.include_obstacles": True,
+    "observation.flatten": False,
+    "action.type": "DiscreteMetaAction",
+    "action.longitudinal": True,
+    "action.lateral": True,
+    "action.clip": True,
+    "action.speed_range": None,
+    "action.dynamical": False,
+    "speed_limit": 10.0,
+}
+"""The only value that can be translated where a world has no parameter for it."""
+
+_PICTURES = {"offscreen_rendering", "show_trajectories", "render_agent", "real_time_rendering"}
+
+
+def name_of(env: Any) -> str:
+    """Which of `WORLDS` a highway-env instance or class is.
+
+    Raises:
+        ValueError: where it is none of them.
+    """
+    kind = env if isinstance(env, type) else type(env)
+    for base in kind.__mro__:
+        if base.__name__ in WORLDS:
+            return base.__name__
+    raise ValueError(f"{kind.__name__} is none of the worlds here; there are {', '.join(WORLDS)}")
+
+
+def world_named(name: str) -> type[DrivingWorld]:
+    """Our batched world by its name in `WORLDS`."""
+    module, _, attribute = WORLDS[name][0].partition(":")
+    world: type[DrivingWorld] = getattr(importlib.import_module(module), attribute)
+    return world
+
+
+def params_from_config(config: Mapping[str, Any], world: type[DrivingWorld]) -> dict[str, Any]:
+    """Our parameters for a highway-env configuration, as keyword arguments of a world.
+
+    Args:
+        config: Merged with the environment's defaults, as ``env.unwrapped.config`` is.
+        world: The batched world, such as `foveal.envs.driving.highway.Highway`.
+
+    Raises:
+        ValueError: naming the setting that cannot be translated.
+    """
+    fields = {field.name for field in dataclasses.fields(world.Params)}
+    params: dict[str, Any] = {}
+    for theirs, value in _flattened(config):
+        ours = _RENAMED.get(theirs, theirs.replace(".", "_"))
+        if theirs == "observation.features_range" and "observation_range_x" in fields:
+            params |= _ranges(value, config)
+        elif ours in fields:
+            params[ours] = _converted(theirs, value)
+        elif theirs in _PICTURES:
+            continue
+        elif theirs not in _ONLY:
+            raise ValueError(
+                f"highway-env's {theirs}={value!r} cannot be translated{did_you_mean(ours, sorted(fields))}"
+            )
+        elif _plain(value) != _ONLY[theirs]:
+            raise ValueError(f"highway-env's {theirs}={value!r} cannot be translated, only {_ONLY[theirs]!r} can")
+    return params
+
+
+def _flattened(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """All settings, nested ones as ``observation.type``, with what highway-env takes for those that are not there."""
+    for name, value in config.items():
+        if name not in ("observation", "action"):
+            yield name, value
+            continue
+        for inner, setting in {"type": None, **_IMPLIED.get(value["type"], {}), **value}.items():
+            implied = _IMPLIED.get(value["type"], {}).get(inner)
+            yield f"{name}.{inner}", implied if setting is None else setting
+
+
+def _converted(name: str, value: Any) -> Any:
+    if name == "action.type":
+        return _TYPES.get(value, value)
+    if name in ("action.acceleration_range", "action.steering_range"):
+        return _either_way(name, value)
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, (list, np.ndarray)) else value
+
+
+def _either_way(name: str, bounds: Any) -> float:
+    low, high = bounds
+    if low != -high:
+        raise ValueError(f"highway-env's {name}={bounds!r} cannot be translated, only a range from -b to b can")
+    return float(high)
+
+
+def _ranges(ranges: Mapping[str, Any] | None, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The ranges of x, y, vx and vy."""
+    if ranges is None:
+        return {"observation_range_x": 200.0, "observation_range_y": 0.0} | {
+            f"observation_range_{name}": 80.0 for name in ("vx", "vy")
+        }
+    params = {}
+    features = config["observation"].get("features", _KINEMATICS["features"])
+    for name in ("x", "y", "vx", "vy"):
+        if name in ranges:
+            params[f"observation_range_{name}"] = _either_way(f"observation.features_range.{name}", ranges[name])
+        elif name in features:
+            raise ValueError(f"highway-env's observation.features_range without {name!r} cannot be translated")
+    if other := [name for name in ranges if name not in ("x", "y", "vx", "vy")]:
+        raise ValueError(f"highway-env's observation.features_range.{other[0]} cannot be translated")
+    return params

@@ -1,0 +1,164 @@
+"""Worlds on a road network: what their kernels work on, and one substep of it."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.envs.driving.collisions import collide_pairwise
+from foveal.envs.driving.conduct import act, decide, slip_of
+from foveal.envs.driving.dynamics import slide
+from foveal.envs.driving.navigation import settle
+from foveal.envs.driving.regulation import regulate
+from foveal.envs.driving.traffic import (
+    ACCELERATION,
+    CAR_LENGTH,
+    COS,
+    CRASHED,
+    EGO,
+    HEADING,
+    IDM,
+    KIND,
+    LINEAR,
+    MAX_SPEED,
+    PUSH_X,
+    PUSH_Y,
+    PUSHED,
+    SIN,
+    SLIP_SIN,
+    SLIPPING,
+    SPEED,
+    STEERING,
+    TIMER,
+    X,
+    Y,
+)
+from foveal.kernels import kernel
+
+
+class Timing(NamedTuple):
+    """How time passes."""
+
+    frames: int  # substeps per step
+    dt: float  # s
+    step_time: float  # s
+    duration: float  # s; inf for none
+    regulation: int  # substeps between regulations of the right of way, 0 for none
+    connected: bool  # neighbours are looked for on connected lanes too
+
+
+class Outcome(NamedTuple):
+    """What a step hands out beside observations, one entry a row."""
+
+    rewards: NDArray[np.float64]  # (N,)
+    terms: NDArray[np.float64]  # (N, T)
+    terminated: NDArray[np.bool_]  # (N,)
+    truncated: NDArray[np.bool_]  # (N,)
+
+
+class Drive(NamedTuple):
+    """Everything a kernel works on, for all rows.
+
+    The columns of `traffic` below `objects` are for vehicles, of which the first ``vehicles`` are there, in list order;
+    from `objects` on stand what does not move.
+    """
+
+    traffic: NDArray[np.float64]  # (N, K, C), see `foveal.envs.driving.traffic`
+    along: NDArray[np.float64]  # (N, C, L), see `foveal.envs.driving.navigation`
+    vehicles: NDArray[np.int64]  # (N,) how many there are
+    egos: NDArray[np.int64]  # (N, E) the columns of the controlled vehicles
+    time: NDArray[np.float64]  # (N,) s since the episode began
+    clock: NDArray[np.int64]  # (N,) substeps since it began, warm-up included
+    seed: NDArray[np.int64]  # (N,)
+    episode: NDArray[np.int64]  # (N,)
+    draws: NDArray[np.int64]  # (N,) random numbers drawn in this episode
+    lanes: NDArray[np.float64]  # see `foveal.envs.driving.roads.Network`
+    graph: NDArray[np.int64]
+    speeds: NDArray[np.float64]  # m/s, target speeds of the egos
+    objects: int
+    ego_kind: int
+    timing: Timing
+    outcome: Outcome
+
+
+@kernel
+def step_rows(start, stop, rows, meta, controls, trace_slot, trace, traced, drive):
+    """Row kernel: act and simulate the substeps.
+
+    Args:
+        start: First entry of `rows`.
+        stop: Last entry, plus one.
+        rows: (R,) rows to step.
+        meta: (N, E) int64 meta-actions, of egos that follow lanes.
+        controls: (N, E, 2) acceleration, m/s^2, and steering angle, rad, of those that are steered.
+        trace_slot: (N,) where to trace a row, -1 for not at all.
+        trace: (S, frames, C, features) substep states of traced rows.
+        traced: (features,) int64, which ones.
+        drive: The world.
+    """
+    timing = drive.timing
+    for k in range(start, stop):
+        r = rows[k]
+        t = drive.traffic[r]
+        drive.time[r] += timing.step_time
+        for e in range(drive.egos.shape[1]):
+            ego = drive.egos[r, e]
+            if t[KIND, ego] == EGO:
+                act(t, drive.lanes, drive.graph, ego, meta[r, e], drive.speeds)
+            else:
+                t[ACCELERATION, ego], t[STEERING, ego] = controls[r, e, 0], controls[r, e, 1]
+        for frame in range(timing.frames):
+            substep(
+                t, drive.along[r], drive.lanes, drive.graph, drive.vehicles[r], drive.objects, drive.clock[r : r + 1],
+                timing.dt, timing.regulation, timing.connected,
+            )  # fmt: skip
+            if trace_slot[r] >= 0:
+                for i in range(t.shape[1]):
+                    for f in range(traced.size):
+                        trace[trace_slot[r], frame, i, f] = t[traced[f], i]
+
+
+@kernel
+def substep(t, along, lanes, graph, count, objects, clock, dt, regulation, connected):
+    """Let one row's vehicles decide, move and collide."""
+    for i in range(count):
+        decide(t, along, lanes, graph, count, objects, connected, i)
+    clock[0] += 1
+    if regulation > 0 and clock[0] % regulation == 0:
+        regulate(t, lanes, graph, count)
+    for i in range(count):
+        move(t, i, dt)
+        settle(t, along, lanes, graph, i)
+    collide_pairwise(t, count, objects, dt)
+
+
+@kernel
+def move(t, i, dt):
+    """Move vehicle `i` by one substep of `dt` seconds; see `foveal.envs.driving.motion.advance`."""
+    speed, kind = t[SPEED, i], t[KIND, i]
+    if t[CRASHED, i] != 0:
+        t[SLIP_SIN, i], t[STEERING, i], t[ACCELERATION, i] = 0.0, 0.0, -speed
+    elif kind > LINEAR:
+        t[SLIP_SIN, i] = slip_of(t[STEERING, i])
+    if speed > MAX_SPEED:
+        t[ACCELERATION, i] = min(t[ACCELERATION, i], MAX_SPEED - speed)
+    elif speed < -MAX_SPEED:
+        t[ACCELERATION, i] = max(t[ACCELERATION, i], -MAX_SPEED - speed)
+    if kind in (IDM, LINEAR):
+        t[TIMER, i] += dt
+    if kind == SLIPPING:
+        slide(t, i, dt)
+        return
+    slip = t[SLIP_SIN, i]
+    slip_cos = math.sqrt(1 - slip * slip)
+    t[X, i] += speed * (t[COS, i] * slip_cos - t[SIN, i] * slip) * dt
+    t[Y, i] += speed * (t[SIN, i] * slip_cos + t[COS, i] * slip) * dt
+    if t[PUSHED, i] != 0:
+        t[X, i] += t[PUSH_X, i]
+        t[Y, i] += t[PUSH_Y, i]
+        t[CRASHED, i], t[PUSHED, i] = 1.0, 0.0
+    t[HEADING, i] += speed * slip / (CAR_LENGTH / 2) * dt
+    t[SPEED, i] = speed + t[ACCELERATION, i] * dt

@@ -1,0 +1,45 @@
+"""What an ego sees: the kinds of observation, by highway-env's names.
+
+A kind is a class with `from_params`, `space` (of a single row), `array` (N, ...) or a dict or tuple of such, `observe`,
+which writes some rows of it, and `observed` (N, E, S), who is in which slot, or None.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from foveal.envs.driving.observations.kinematics import Kinematics
+from foveal.envs.driving.observations.params import ObservationParams
+from foveal.envs.driving.observations.sight import Sight
+from foveal.envs.driving.roads import Name, Road
+
+
+class Observation(Protocol):
+    """One kind of observation of N rows."""
+
+    space: spaces.Space[Any]
+    array: Any
+    observed: NDArray[np.int64] | None
+
+    @classmethod
+    def from_params(cls, p: Any, sight: Sight, road: Road, start: Name) -> Self:
+        """Make one by the parameters of a world, whose ego starts on this lane of this road."""
+        ...
+
+    def observe(self, rows: NDArray[np.int64]) -> None:
+        """Write the observations of these rows."""
+        ...
+
+
+KINDS: dict[str, type[Any]] = {"Kinematics": Kinematics}
+"""By the names of `foveal.envs.driving.observations.params.OBSERVATIONS`."""
+
+
+def make_observation(p: ObservationParams, sight: Sight, road: Road, start: Name) -> Observation:
+    """The kind of observation that the parameters name."""
+    made: Observation = KINDS[p.observation].from_params(p, sight, road, start)
+    return made

@@ -1,0 +1,358 @@
+"""Scenarios: a road, its traffic, and what is rewarded, made into a world.
+
+A scenario is a frozen `ScenarioParams` dataclass; `lay`, which lays the road; `spawn`, a row kernel that places the
+vehicles of a new episode; and `judge`, a row kernel that rewards and ends. `worlds` makes the batched and the single
+world of them; ``docs/scenarios.md`` shows one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from foveal.envs.batch import Infos, Rows, SingleEnv
+from foveal.envs.driving import traffic as tr
+from foveal.envs.driving.controls import ACTIONS, Controls, able_rows
+from foveal.envs.driving.lanes import from_lane, heading_at
+from foveal.envs.driving.motion import speed_to_index
+from foveal.envs.driving.navigation import settle
+from foveal.envs.driving.network import Drive, Outcome, Timing, step_rows
+from foveal.envs.driving.observations import make_observation
+from foveal.envs.driving.observations.params import ObservationParams
+from foveal.envs.driving.observations.sight import Sight
+from foveal.envs.driving.regulation import FREQUENCY as REGULATIONS
+from foveal.envs.driving.roads import Road
+from foveal.envs.driving.world import DrivingWorld
+from foveal.envs.params import param
+from foveal.envs.rng import uniform
+from foveal.envs.scene import Lane
+from foveal.kernels import kernel, launch
+
+MOST = 1e9  # in place of no limit
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScenarioParams(ObservationParams):
+    """What every scenario has; named as in highway-env 1.12 where it has it (nested keys get a prefix)."""
+
+    duration: float = param(MOST, "time limit [s]", low=0.01, high=MOST)
+    simulation_frequency: int = param(15, "substeps [1/s]", low=1, high=200)
+    policy_frequency: int = param(1, "decisions [1/s]", low=1, high=200)
+    connected_lanes: bool = param(True, "vehicles see neighbours on lanes that follow and lead to theirs too")
+    action: str = param("DiscreteMeta", "kind of action", choices=ACTIONS)
+    action_longitudinal: bool = param(True, "speed is the agent's to choose")
+    action_lateral: bool = param(True, "lane, or steering, is the agent's to choose")
+    action_acceleration: float = param(5.0, "largest acceleration of a continuous action [m/s^2]", low=0, high=50)
+    action_steering: float = param(np.pi / 4, "largest steering angle of a continuous action [rad]", low=0, high=1.5)
+    action_per_axis: int = param(3, "steps of each axis of a discrete action [1]", low=2, high=64)
+    action_dynamical: bool = param(False, "tyres slip, where wheels are steered")
+    action_target_speeds: tuple[float, ...] = param(
+        (20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
+    )
+    screen_width: int = param(600, "frame width [px]", low=16, high=4096)
+    screen_height: int = param(150, "frame height [px]", low=16, high=4096)
+    scaling: float = param(5.5, "frame scale [px/m]", low=0.1, high=100)
+    centering_position: tuple[float, ...] = param(
+        (0.3, 0.5), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        speeds = getattr(self, "reward_speed_range", (0.0, 1.0))
+        if not speeds[0] < speeds[1]:
+            raise ValueError(f"reward_speed_range={speeds}: must be increasing")
+        if self.simulation_frequency < self.policy_frequency:
+            raise ValueError(
+                f"simulation_frequency={self.simulation_frequency}: must be at least "
+                f"policy_frequency={self.policy_frequency}"
+            )
+        if not (self.action_longitudinal or self.action_lateral):
+            raise ValueError("action_longitudinal and action_lateral: one of them must be True")
+        steps = np.diff(self.action_target_speeds)
+        if not (steps > 0).all() or not np.allclose(steps, steps[0]):
+            raise ValueError(f"action_target_speeds={self.action_target_speeds}: must be increasing and evenly spaced")
+
+
+class Scenario(NamedTuple):
+    """What a world on a road network is made of.
+
+    Attributes:
+        name: Of the batched world; the single one has "Env" behind it.
+        params: Class of the parameters.
+        lay: Lays the road and plans its routes.
+        rules: The numbers that `spawn` and `judge` need: a NamedTuple of them, from parameters and road.
+        spawn: Row kernel ``(start, stop, rows, drive, rules)``: places the vehicles of new episodes by `enter`.
+        judge: Row kernel ``(start, stop, rows, meta, drive, rules)``: writes `Outcome`.
+        terms: Names of the reward's terms.
+        vehicles: Most vehicles that are there at once, egos included.
+        objects: Road objects.
+        start: The lane an ego starts on.
+        after: Row kernel ``(start, stop, rows, drive, rules)`` run after each step: traffic that comes and goes.
+        regulated: Whether vehicles yield by the priorities of their lanes.
+    """
+
+    name: str
+    params: type[Any]
+    lay: Callable[[Any], Road]
+    rules: Callable[[Any, Road], Any]
+    spawn: Callable[..., None]
+    judge: Callable[..., None]
+    terms: tuple[str, ...]
+    vehicles: Callable[[Any], int]
+    start: tuple[str, str, int]
+    objects: int = 0
+    after: Callable[..., None] | None = None
+    regulated: bool = False
+
+
+class ScenarioWorld(DrivingWorld):
+    """N rows of a scenario; see `DrivingWorld` and `BatchEnv`.
+
+    Attributes:
+        road: As it was laid.
+        capacity: Most vehicles that are there at once.
+    """
+
+    scenario: ClassVar[Scenario]
+    params: Any
+    road: Road
+    capacity: int
+
+    def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+        p, scenario, rows = self.params, self.scenario, self.num_envs
+        self.metadata["render_fps"] = p.policy_frequency
+        self.road = scenario.lay(p)
+        self._rules = scenario.rules(p, self.road)
+        network, self._drawn = self.road.compiled(), self.road.scene_lanes()
+        self.capacity = vehicles = scenario.vehicles(p)
+        columns = vehicles + scenario.objects
+        self._controls = Controls(
+            p.action,
+            longitudinal=p.action_longitudinal,
+            lateral=p.action_lateral,
+            acceleration=p.action_acceleration,
+            steering=p.action_steering,
+            per_axis=p.action_per_axis,
+        )
+        self.action_names = self._controls.names
+        self._traffic = tr.allocate(rows, columns, len(tr.FEATURES) + len(tr.NETWORK_FEATURES))
+        self._count, self._draws, self._clock = (np.zeros(rows, np.int64) for _ in range(3))
+        self._egos, self._time = np.zeros((rows, 1), np.int64), np.zeros(rows)
+        self._able = np.zeros((rows, 5), np.bool_)
+        speeds = np.array(p.action_target_speeds)
+        self._sight = Sight(
+            self._traffic, self._count, self._egos, self._clock, self._seed, self._episode, network.lanes,
+            network.graph, speeds, vehicles,
+        )  # fmt: skip
+        self._seen = make_observation(p, self._sight, self.road, scenario.start)
+        steered = tr.SLIPPING if p.action_dynamical else tr.STEERED
+        self._drive = Drive(
+            traffic=self._traffic,
+            along=np.full((rows, columns, network.lane_count), np.nan),
+            vehicles=self._count,
+            egos=self._egos,
+            time=self._time,
+            clock=self._clock,
+            seed=self._seed,
+            episode=self._episode,
+            draws=self._draws,
+            lanes=network.lanes,
+            graph=network.graph,
+            speeds=speeds,
+            objects=vehicles,
+            ego_kind=tr.EGO if self._controls.meta else steered,
+            timing=Timing(
+                frames=p.simulation_frequency // p.policy_frequency,
+                dt=1 / p.simulation_frequency,
+                step_time=1 / p.policy_frequency,
+                duration=p.duration,
+                regulation=_regulation(p.simulation_frequency) if scenario.regulated else 0,
+                connected=p.connected_lanes,
+            ),
+            outcome=Outcome(self._rewards, np.zeros((rows, len(scenario.terms))), self._terminated, self._truncated),
+        )
+        return self._seen.space, self._controls.space
+
+    def _allocate(self) -> dict[str, NDArray[Any]]:
+        self._observations = self._seen.array
+        self._allocate_trace(self._drive.timing.frames, self._drive.timing.step_time)
+        self._traced = np.array(tr.TRACED)
+        return {
+            "traffic": self._traffic,
+            "count": self._count,
+            "egos": self._egos,
+            "time": self._time,
+            "clock": self._clock,
+            "draws": self._draws,
+        }
+
+    def _spawn(self, rows: Rows) -> None:
+        launch(clear_rows, rows.size, rows, self._drive)
+        launch(self.scenario.spawn, rows.size, rows, self._drive, self._rules)
+        self._judge(rows, np.ones((self.num_envs, 1), np.int64))
+
+    def _advance(self, actions: NDArray[Any]) -> None:
+        self._note_trace()
+        rows = np.flatnonzero(self._active)
+        meta, controls = self._controls.split(actions)
+        drive = self._drive
+        launch(step_rows, rows.size, rows, meta, controls, self._trace_slot, self._trace, self._traced, drive)
+        self._judge(rows, meta)
+        if self.scenario.after is not None:
+            launch(self.scenario.after, rows.size, rows, drive, self._rules)
+
+    def _judge(self, rows: Rows, meta: NDArray[np.int64]) -> None:
+        """Observe these rows, reward them and say which have ended."""
+        self._seen.observe(rows)
+        launch(self.scenario.judge, rows.size, rows, meta, self._drive, self._rules)
+        if self._controls.meta:
+            drive = self._drive
+            last = drive.speeds.size - 1
+            launch(able_rows, rows.size, rows, drive.traffic, drive.egos, drive.lanes, last, self._able)
+
+    def _restored(self) -> None:
+        rows = np.arange(self.num_envs)
+        launch(settle_rows, rows.size, rows, self._drive)
+        self._judge(rows, np.ones((self.num_envs, 1), np.int64))
+
+    def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
+        lanes, columns = self._drive.along.shape[2], self._drive.objects
+        for feature in (tr.LANE, tr.TARGET_LANE):
+            if not np.isin(state["traffic"][:, feature], np.arange(lanes)).all():
+                raise ValueError(f"state['traffic']: {tr.FEATURES[feature]} must be in [0, {lanes - 1}]")
+        if not ((state["count"] >= 1) & (state["count"] <= columns)).all():
+            raise ValueError(f"state['count'] must be in [1, {columns}]")
+        if not ((state["egos"] >= 0) & (state["egos"] < state["count"][:, None])).all():
+            raise ValueError("state['egos'] must be columns of vehicles that are there")
+
+    def _info(self) -> Infos:
+        ego, terms = self._egos[:, 0], self._drive.outcome.terms
+        every = np.arange(self.num_envs)
+        info: Infos = {
+            "speed": self._traffic[every, tr.SPEED, ego],
+            "crashed": self._traffic[every, tr.CRASHED, ego] != 0,
+            "rewards": {name: terms[:, k] for k, name in enumerate(self.scenario.terms)},
+        }
+        if self._controls.meta:
+            info["action_mask"] = self._controls.mask(self._able)
+        return info
+
+    def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
+        objects = np.arange(self._drive.objects, self._traffic.shape[2])
+        columns = np.concatenate([np.arange(self._count[row]), objects])
+        observed = self._seen.observed
+        slots = np.zeros(0, np.int64) if observed is None else observed[row, 0].copy()
+        return columns, int(self._egos[row, 0]), slots
+
+    def _lanes(self) -> tuple[Lane, ...]:
+        return self._drawn
+
+
+def worlds(scenario: Scenario, module: str, page: str | None) -> tuple[type[ScenarioWorld], type[SingleEnv]]:
+    """The batched and the single world of a scenario.
+
+    Args:
+        scenario: What they are made of.
+        module: Name of the module that will hold them under `Scenario.name` and, with "Env" behind it, the single one;
+            they pickle by it.
+        page: Their documentation.
+    """
+    batch = type(
+        scenario.name,
+        (ScenarioWorld,),
+        {"scenario": scenario, "Params": scenario.params, "__module__": module, "__doc__": page},
+    )
+    single = type(f"{scenario.name}Env", (SingleEnv,), {"world": batch, "__module__": module, "__doc__": page})
+    return batch, single
+
+
+def _regulation(simulation_frequency: int) -> int:
+    return int(1 / (1 / simulation_frequency) / REGULATIONS)
+
+
+_DEFAULT_FEATURES = np.array(list(tr.DRIVER_DEFAULTS))
+_DEFAULT_VALUES = np.array(list(tr.DRIVER_DEFAULTS.values()))
+
+
+@kernel
+def clear_rows(start, stop, rows, drive):
+    """Row kernel: take everything off the road."""
+    for k in range(start, stop):
+        r = rows[k]
+        drive.traffic[r] = 0.0
+        drive.along[r] = np.nan
+        drive.vehicles[r] = drive.clock[r] = drive.draws[r] = 0
+        drive.time[r] = 0.0
+
+
+@kernel
+def settle_rows(start, stop, rows, drive):
+    """Row kernel: bring up to date what follows from the vehicles' places."""
+    for k in range(start, stop):
+        r = rows[k]
+        t = drive.traffic[r]
+        for i in range(t.shape[1]):
+            if i < drive.vehicles[r] or i >= drive.objects:
+                settle(t, drive.along[r], drive.lanes, drive.graph, i)
+
+
+@kernel
+def draw(drive, r):
+    """The next random number of row `r`'s episode, in [0, 1)."""
+    drive.draws[r] += 1
+    return uniform(drive.seed[r], drive.episode[r], drive.draws[r] - 1)
+
+
+@kernel
+def draw_normal(drive, r):
+    """The next random number of row `r`'s episode with mean 0 and standard deviation 1 (Box and Muller)."""
+    radius = math.sqrt(-2 * math.log(1 - draw(drive, r)))
+    return radius * math.cos(2 * np.pi * draw(drive, r))
+
+
+@kernel
+def enter(drive, r, kind, x, y, heading, speed):
+    """Put a vehicle on row `r`'s road, steering for the closest lane at its own speed; returns its column."""
+    t, i = drive.traffic[r], drive.vehicles[r]
+    drive.vehicles[r] += 1
+    t[:, i] = 0.0
+    for k in range(_DEFAULT_FEATURES.size):
+        t[_DEFAULT_FEATURES[k], i] = _DEFAULT_VALUES[k]
+    t[tr.X, i], t[tr.Y, i], t[tr.HEADING, i], t[tr.SPEED, i] = x, y, heading, speed
+    t[tr.KIND, i], t[tr.LENGTH, i], t[tr.WIDTH, i] = kind, tr.CAR_LENGTH, tr.CAR_WIDTH
+    t[tr.CHECKS_COLLISIONS, i] = t[tr.CHANGES_LANES, i] = 1.0
+    t[tr.ROUTE, i] = -1.0
+    t[tr.TIMER, i] = ((x + y) * np.pi) % 1.0
+    settle(t, drive.along[r], drive.lanes, drive.graph, i)
+    t[tr.TARGET_LANE, i] = t[tr.LANE, i]
+    if kind <= tr.LINEAR:
+        t[tr.TARGET_SPEED, i] = speed
+    if kind == tr.EGO:
+        chosen = speed_to_index(speed, drive.speeds)
+        t[tr.SPEED_INDEX, i], t[tr.TARGET_SPEED, i] = chosen, drive.speeds[chosen]
+    return i
+
+
+@kernel
+def enter_on_lane(drive, r, kind, lane, along, speed):
+    """Put a vehicle on the middle of a lane, `along` metres from its start, along its heading; returns its column."""
+    x, y = from_lane(drive.lanes, lane, along, 0.0)
+    return enter(drive, r, kind, x, y, heading_at(drive.lanes, lane, along), speed)
+
+
+@kernel
+def put_object(drive, r, place, kind, x, y, heading, length, width):
+    """Put road object number `place`, an obstacle or a landmark, on row `r`'s road; returns its column."""
+    t, i = drive.traffic[r], drive.objects + place
+    t[:, i] = 0.0
+    t[tr.X, i], t[tr.Y, i], t[tr.HEADING, i] = x, y, heading
+    t[tr.KIND, i], t[tr.LENGTH, i], t[tr.WIDTH, i] = kind, length, width
+    t[tr.CHECKS_COLLISIONS, i] = 1.0
+    settle(t, drive.along[r], drive.lanes, drive.graph, i)
+    return i

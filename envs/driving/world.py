@@ -1,0 +1,99 @@
+"""What all driving worlds share: scenes of their present and of traced substeps, and the picture from above."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.envs.batch import BatchEnv
+from foveal.envs.driving import traffic as tr
+from foveal.envs.overlay import Annotation
+from foveal.envs.scene import Lane, Scene
+
+_OBJECTS = {tr.OBSTACLE: "obstacle", tr.LANDMARK: "landmark"}
+
+
+class DrivingWorld(BatchEnv):
+    """N rows of traffic as one array; a subclass steps it, and says in `_present` what a row shows."""
+
+    _traffic: NDArray[np.float64]  # (N, K, C)
+    _time: NDArray[np.float64]  # (N,) s since the episode began
+
+    @abstractmethod
+    def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
+        """The columns of a row's traffic that are there, the ego's, and the one in each slot of the observation."""
+
+    @abstractmethod
+    def _lanes(self) -> tuple[Lane, ...]:
+        """The lanes, as they are drawn."""
+
+    def _allocate_trace(self, frames: int, step_time: float) -> None:
+        """Room for the substeps of the traced rows: `frames` of them in `step_time` seconds."""
+        traced = self.trace_rows.size
+        self._trace_slot = np.full(self.num_envs, -1, np.int64)
+        self._trace_slot[self.trace_rows] = np.arange(traced)
+        self._trace = np.zeros((traced, frames, self._traffic.shape[2], len(tr.TRACED)))
+        self._trace_times = np.linspace(0, step_time, frames + 1)[1:]
+        self._trace_begin: list[tuple[float, Any] | None] = [None] * traced
+
+    def _note_trace(self) -> None:
+        """Note what a step of the traced rows begins with; to be called before it."""
+        for slot, row in enumerate(self.trace_rows):
+            self._trace_begin[slot] = (float(self._time[row]), self._present(row)) if self._active[row] else None
+
+    def describe(self, rows: Sequence[int]) -> list[Scene]:
+        """See `BatchEnv.describe`."""
+        return [
+            self._scene(self._traffic[r, tr.TRACED].T, float(self._time[r]), self._present(r))
+            for r in self._check_rows(rows)
+        ]
+
+    def trace(self, row: int) -> list[Scene]:
+        """See `BatchEnv.trace`."""
+        slot = self._trace_slot[self._check_rows([row])[0]]
+        if slot < 0:
+            raise ValueError(f"row {row} is not traced: trace_rows={self.trace_rows.tolist()}")
+        if (begin := self._trace_begin[slot]) is None:
+            return []
+        return [
+            self._scene(state, begin[0] + time, begin[1])
+            for state, time in zip(self._trace[slot], self._trace_times.tolist(), strict=True)
+        ]
+
+    def _scene(self, state: NDArray[np.float64], time: float, present: Any) -> Scene:
+        """The scene of one row's tr.TRACED features (C, T)."""
+        columns, ego, observed = present
+        x, y, heading, speed, lane, target_lane, crashed, length, width, kind = state[columns].T.copy()
+        place_of = {int(column): place for place, column in enumerate(columns)}
+        return Scene(
+            time_s=time,
+            position=np.stack([x, y], axis=-1),
+            heading=heading,
+            speed=speed,
+            size=np.stack([length, width], axis=-1),
+            lane=lane.astype(np.int64),
+            target_lane=target_lane.astype(np.int64),
+            crashed=crashed.astype(np.bool_),
+            ego=place_of[int(ego)],
+            observed=np.array([place_of.get(int(column), -1) for column in observed], np.int64),
+            lanes=self._lanes(),
+            kind=tuple(_OBJECTS.get(int(k), "vehicle") for k in kind),
+        )
+
+    def draw(self, scene: Scene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
+        """See `BatchEnv.draw`: the road from above, `screen_width` x `screen_height` pixels times `zoom`."""
+        from foveal.envs.driving import topdown
+
+        p: Any = self.params
+        return topdown.draw(
+            scene,
+            width=round(p.screen_width * zoom),
+            height=round(p.screen_height * zoom),
+            scaling=p.scaling * zoom,
+            centering=p.centering_position,
+            annotation=annotation,
+        )
