@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,11 @@ from foveal.envs.batch import Infos, Rows, SingleEnv
 from foveal.envs.driving.collisions import collide
 from foveal.envs.driving.drivers import decide
 from foveal.envs.driving.motion import advance, settle, speed_to_index
-from foveal.envs.driving.observations.straight import kinematics_space, observe_kinematics
+from foveal.envs.driving.observations import Observation, begin, make_observation, memory, recall
+from foveal.envs.driving.observations.params import ObservationParams
+from foveal.envs.driving.observations.sight import Sight
+from foveal.envs.driving.observations.straight import is_straight, kinematics_space, observe_kinematics
+from foveal.envs.driving.roads import Network, Road
 from foveal.envs.driving.simulation import REWARD_TERMS, Outcome, Rules, Simulation
 from foveal.envs.driving.straight import (
     LANE_WIDTH,
@@ -45,7 +50,7 @@ from foveal.envs.driving.traffic import (
     allocate,
 )
 from foveal.envs.driving.world import DrivingWorld
-from foveal.envs.params import Params, param
+from foveal.envs.params import param
 from foveal.envs.rng import uniform
 from foveal.envs.scene import Lane
 from foveal.kernels import kernel, launch
@@ -55,7 +60,7 @@ LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HighwayParams(Params):
+class HighwayParams(ObservationParams):
     """Parameters of the highway, named as in highway-env 1.12 where it has them (nested keys get a prefix)."""
 
     lanes_count: int = param(4, "lanes [1]", low=1, high=MAX_LANES)
@@ -78,8 +83,6 @@ class HighwayParams(Params):
     action_target_speeds: tuple[float, ...] = param(
         (20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
     )
-    observation_vehicles_count: int = param(5, "observed vehicles, the ego included [1]", low=1, high=100)
-    observation_see_behind: bool = param(False, "observe vehicles more than 10 m behind too")
     screen_width: int = param(600, "frame width [px]", low=16, high=4096)
     screen_height: int = param(150, "frame height [px]", low=16, high=4096)
     scaling: float = param(5.5, "frame scale [px/m]", low=0.1, high=100)
@@ -116,8 +119,20 @@ class Highway(DrivingWorld):
     params: HighwayParams
 
     def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
-        self.metadata["render_fps"] = self.params.policy_frequency
-        return kinematics_space(self.params.observation_vehicles_count), spaces.Discrete(5)
+        p, rows = self.params, self.num_envs
+        self.metadata["render_fps"] = p.policy_frequency
+        columns = p.vehicles_count + 1
+        self._traffic = allocate(rows, columns)
+        self._seen: Observation | None = None
+        if is_straight(p):
+            return kinematics_space(p.observation_vehicles_count), spaces.Discrete(5)
+        road, network = _laid(p.lanes_count)
+        sight = Sight(
+            self._traffic, np.full(rows, columns), np.zeros((rows, 1), np.int64), self._elapsed, self._seed,
+            self._episode, network.lanes, network.graph, np.array(p.action_target_speeds), columns,
+        )  # fmt: skip
+        self._seen = make_observation(p, sight, road, ("0", "1", 0))
+        return self._seen.space, spaces.Discrete(5)
 
     def _allocate(self) -> dict[str, NDArray[Any]]:
         p, rows = self.params, self.num_envs
@@ -132,19 +147,23 @@ class Highway(DrivingWorld):
             ego_spacing=p.ego_spacing,
             traffic_spacing=1 / p.vehicles_density,
             traffic_collisions=p.traffic_collisions,
+            kinematics=self._seen is None,
             see_behind=p.observation_see_behind,
             offroad_terminal=p.offroad_terminal,
             normalize=p.normalize_reward,
             weights=(p.collision_reward, p.right_lane_reward, p.high_speed_reward),
             speed_range=(p.reward_speed_range[0], p.reward_speed_range[1]),
         )
-        self._traffic = allocate(rows, p.vehicles_count + 1)
         self._time = np.zeros(rows)
+        if self._seen is not None:
+            self._observations = self._seen.array
+        observations = self._observations if self._seen is None else np.zeros((rows, 0, 0), np.float32)
         self._outcome = Outcome(
-            self._observations,
-            np.full(self._observations.shape[:2], -1, np.int64),
+            observations,
+            np.full(observations.shape[:2], -1, np.int64),
             self._rewards,
             np.zeros((rows, len(REWARD_TERMS))),
+            np.zeros((rows, len(self.action_names)), np.bool_),
             self._terminated,
             self._truncated,
         )
@@ -158,17 +177,27 @@ class Highway(DrivingWorld):
             outcome=self._outcome,
         )
         self._allocate_trace(frames, self._rules.step_time)
-        return {"traffic": self._traffic, "time": self._time}
+        return {
+            "traffic": self._traffic,
+            "time": self._time,
+            **({} if self._seen is None else memory(self._seen)),
+        }
 
     def _spawn(self, rows: Rows) -> None:
         launch(spawn_rows, rows.size, rows, self._seed, self._episode, self._simulation)
+        if self._seen is not None:
+            begin(self._seen, rows)
 
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
+        if self._seen is not None:
+            self._seen.observe(np.flatnonzero(self._active))
 
     def _restored(self) -> None:
         launch(restore_rows, self.num_envs, self._simulation)
+        if self._seen is not None:
+            recall(self._seen, np.arange(self.num_envs))
 
     def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
         for feature in (LANE, TARGET_LANE):
@@ -182,10 +211,13 @@ class Highway(DrivingWorld):
             "speed": self._traffic[:, SPEED, 0],
             "crashed": self._traffic[:, CRASHED, 0] != 0,
             "rewards": {name: terms[:, k] for k, name in enumerate(REWARD_TERMS)},
+            "action_mask": self._outcome.able,
         }
 
     def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
-        return np.arange(self._traffic.shape[2]), 0, self._outcome.observed[row].copy()
+        observed = self._outcome.observed if self._seen is None else self._seen.observed
+        slots = np.zeros(0, np.int64) if observed is None else observed[row].reshape(-1).copy()
+        return np.arange(self._traffic.shape[2]), 0, slots
 
     def _lanes(self) -> tuple[Lane, ...]:
         return _road(self.params.lanes_count)
@@ -205,8 +237,9 @@ class HighwayEnv(SingleEnv):
     have no effect.
 
     ## Observation space
-    ``Box`` (observation_vehicles_count, 5) float32. Row 0 is the ego (absolute), the others are the nearest vehicles
-    along the road, nearest first (relative to the ego); absent ones are zero.
+    By `observation`. The default, Kinematics, is a ``Box`` (observation_vehicles_count, 5) float32. Row 0 is the ego
+    (absolute), the others are the nearest vehicles along the road, nearest first (relative to the ego); absent ones
+    are zero.
 
     | column | feature | min | max | unit of 1.0 |
     |---|---|---|---|---|
@@ -235,6 +268,14 @@ class HighwayEnv(SingleEnv):
     """
 
     world = Highway
+
+
+@lru_cache(maxsize=4)
+def _laid(lanes: int) -> tuple[Road, Network]:
+    """The road, for observations that work on any."""
+    road = Road()
+    road.parallel("0", "1", lanes, (0.0, 0.0), (ROAD_LENGTH, 0.0), width=LANE_WIDTH, speed_limit=SPEED_LIMIT)
+    return road, road.compiled()
 
 
 def _road(lanes: int) -> tuple[Lane, ...]:
@@ -322,11 +363,24 @@ def restore_rows(start, stop, sim):
 
 @kernel
 def finish(sim, r):
-    """Rank the vehicles of row `r`, and write its reward and its observation."""
+    """Rank the vehicles of row `r`, and write its reward, its observation and what the ego may do."""
     t, lanes = sim.traffic[r], sim.rules.lanes
     rank(t, sim.ranks[r], lanes)
     reward(t, r, sim.rules, sim.outcome)
-    observe_kinematics(t, lanes, sim.rules.see_behind, sim.outcome.observations[r], sim.outcome.observed[r])
+    if sim.rules.kinematics:
+        observe_kinematics(t, lanes, sim.rules.see_behind, sim.outcome.observations[r], sim.outcome.observed[r])
+    enable(t, lanes, sim.target_speeds, sim.outcome.able[r])
+
+
+@kernel
+def enable(t, lanes, speeds, able):
+    """Write which meta-actions (5,) of the ego are not in vain."""
+    lane = t[LANE, 0]
+    able[IDLE] = True
+    able[LANE_LEFT] = lane > 0 and reachable(t[X, 0], t[Y, 0], lane - 1)
+    able[LANE_RIGHT] = lane < lanes - 1 and reachable(t[X, 0], t[Y, 0], lane + 1)
+    able[FASTER] = t[TARGET_SPEED, 0] < speeds[speeds.size - 1]
+    able[SLOWER] = t[TARGET_SPEED, 0] > speeds[0]
 
 
 @kernel

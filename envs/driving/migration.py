@@ -25,6 +25,7 @@ _KINEMATICS = {
     "order": "sorted", "normalize": True, "clip": True, "see_behind": False, "observe_intentions": False,
     "include_obstacles": True,
 }  # fmt: skip
+_LIDAR = {"cells": 16, "maximum_range": 60.0, "normalize": True}
 _META = {"longitudinal": True, "lateral": True, "target_speeds": (20.0, 25.0, 30.0)}
 _CONTINUOUS = {
     "longitudinal": True, "lateral": True, "acceleration_range": (-5.0, 5.0),
@@ -32,6 +33,7 @@ _CONTINUOUS = {
 }  # fmt: skip
 _IMPLIED: dict[str, dict[str, Any]] = {
     "Kinematics": _KINEMATICS,
+    "LidarObservation": _LIDAR,
     "DiscreteMetaAction": _META,
     "ContinuousAction": _CONTINUOUS,
     "DiscreteAction": {**_CONTINUOUS, "actions_per_axis": 3},
@@ -48,7 +50,12 @@ _RENAMED = {
     "action.actions_per_axis": "action_per_axis",
     "other_vehicles_type": "traffic",
 }
-_TYPES = {"DiscreteMetaAction": "DiscreteMeta", "ContinuousAction": "Continuous", "DiscreteAction": "Discrete"}
+_TYPES = {
+    "DiscreteMetaAction": "DiscreteMeta",
+    "ContinuousAction": "Continuous",
+    "DiscreteAction": "Discrete",
+    "LidarObservation": "Lidar",
+}
 _ONLY: dict[str, Any] = {
     "controlled_vehicles": 1,
     "other_vehicles_type": "highway_env.vehicle.behavior.IDMVehicle",
@@ -56,14 +63,6 @@ _ONLY: dict[str, Any] = {
     "manual_control": False,
     "lane_change_reward": 0,
     "on_road_reward": 0,
-    "observation.type": "Kinematics",
-    "observation.features": ("presence", "x", "y", "vx", "vy"),
-    "observation.features_range": None,
-    "observation.absolute": False,
-    "observation.order": "sorted",
-    "observation.normalize": True,
-    "observation.clip": True,
-    "observation.observe_intentions": False,
     "observation.include_obstacles": True,
     "observation.flatten": False,
     "action.type": "DiscreteMetaAction",
@@ -140,7 +139,7 @@ def _flattened(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _converted(name: str, value: Any) -> Any:
-    if name == "action.type":
+    if name in ("action.type", "observation.type"):
         return _TYPES.get(value, value)
     if name in ("action.acceleration_range", "action.steering_range"):
         return _either_way(name, value)

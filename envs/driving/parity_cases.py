@@ -61,11 +61,22 @@ def _seen(count: int, behind: bool = False) -> dict[str, Any]:
     return {"observation": {"type": "Kinematics", "vehicles_count": count, "see_behind": behind}}
 
 
+def _lidar(**settings: Any) -> dict[str, Any]:
+    return {"observation": {"type": "LidarObservation", **settings}}
+
+
+def _kinematics(*features: str, **settings: Any) -> dict[str, Any]:
+    named = {"features": list(features)} if features else {}
+    return {"observation": {"type": "Kinematics", **named, **settings}}
+
+
 def _highways(default: int, fast: int) -> dict[str, int]:
     return {"highway-v0": default, "highway-fast-v0": fast}
 
 
 _FEW = {"vehicles_count": 20}
+_RANGES = {"x": [-60, 60], "y": [-12, 12], "vx": [-15, 15], "vy": [-5, 5]}
+_POSE = ("presence", "heading", "cos_h", "sin_h", "x", "y", "long_off", "lat_off", "ang_off", "cos_d", "sin_d")
 _REWARDS = {"collision_reward": -3, "right_lane_reward": 0.7, "reward_speed_range": [15, 35], **_FEW}
 CASES = (
     Case("defaults", {}, _highways(50, 60), ("random",)),
@@ -105,6 +116,29 @@ CASES = (
     Case("past the episode's end", {"duration": 8, **_FEW}, _highways(6, 15), ("random", "FASTER"), beyond=15),
     Case("drawn configurations", None, _highways(20, 60), beyond=3),
     Case("defaults", {}, {"merge-v0": 30, "merge-v1": 30}, ("random", "calm", *META_ACTIONS)),
+    Case("Lidar", _lidar(), {"merge-v1": 30, "highway-fast-v0": 30}),
+    Case(
+        "Lidar, 64 beams of 150 m in metres",
+        _lidar(cells=64, maximum_range=150, normalize=False),
+        {"merge-v0": 5, "merge-v1": 5, "highway-v0": 3, "highway-fast-v0": 10},
+    ),
+    Case(
+        "Lidar, 5 beams, skidding",
+        {**_lidar(cells=5, maximum_range=20), **_FEW},
+        _highways(3, 10),
+        prepare="skidding",
+        beyond=5,
+    ),
+    Case("absolute", {**_kinematics(absolute=True), **_FEW}, _highways(3, 30)),
+    Case("other features", {**_kinematics(*_POSE), **_FEW}, _highways(3, 30)),
+    Case(
+        "other features in metres, skidding",
+        {**_kinematics(*_POSE, normalize=False, see_behind=True), **_FEW},
+        _highways(3, 10),
+        prepare="skidding",
+    ),
+    Case("other ranges", {**_kinematics(features_range=_RANGES), **_FEW}, _highways(3, 10)),
+    Case("other ranges, not clipped", {**_kinematics(features_range=_RANGES, clip=False), **_FEW}, _highways(0, 10)),
 )
 
 
