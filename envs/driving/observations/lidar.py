@@ -132,7 +132,7 @@ def note(beams, echoes, b, distance, vx, vy):
 @inlined
 def beam_at(angle, beams):
     """The beam whose sector an angle lies in that is measured from the edge of the first one's."""
-    return int(math.floor(angle / beams.angle)) % beams.directions.shape[0]
+    return math.floor(angle / beams.angle) % beams.directions.shape[0]
 
 
 @kernel
