@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ _TYPES = {
     "ContinuousAction": "Continuous",
     "DiscreteAction": "Discrete",
     "LidarObservation": "Lidar",
+    "TupleObservation": "Tuple",
 }
 _ONLY: dict[str, Any] = {
     "controlled_vehicles": 1,
@@ -110,12 +111,15 @@ def params_from_config(config: Mapping[str, Any], world: type[DrivingWorld]) -> 
     """
     fields = {field.name for field in dataclasses.fields(world.Params)}
     params: dict[str, Any] = {}
-    for theirs, value in _flattened(config):
+    settings = list(_flattened(config))
+    for theirs, value in settings:
         ours = _RENAMED.get(theirs, theirs.replace(".", "_"))
         if theirs == "observation.features_range" and "observation_range_x" in fields:
-            params |= _ranges(value, config)
+            params |= _ranges(value, dict(settings)["observation.features"])
         elif ours in fields:
-            params[ours] = _converted(theirs, value)
+            converted = _converted(theirs, value)
+            if params.setdefault(ours, converted) != converted:
+                raise ValueError(f"highway-env's {theirs} of several values cannot be translated")
         elif theirs in _PICTURES:
             continue
         elif theirs not in _ONLY:
@@ -133,6 +137,12 @@ def _flattened(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if name not in ("observation", "action"):
             yield name, value
             continue
+        if value["type"] == "TupleObservation":
+            parts = value["observation_configs"]
+            yield from (("observation.type", value["type"]), ("observation.tuple", [one["type"] for one in parts]))
+            for part in parts:
+                yield from ((n, v) for n, v in _flattened({"observation": part}) if n != "observation.type")
+            continue
         for inner, setting in {"type": None, **_IMPLIED.get(value["type"], {}), **value}.items():
             implied = _IMPLIED.get(value["type"], {}).get(inner)
             yield f"{name}.{inner}", implied if setting is None else setting
@@ -141,6 +151,8 @@ def _flattened(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _converted(name: str, value: Any) -> Any:
     if name in ("action.type", "observation.type"):
         return _TYPES.get(value, value)
+    if name == "observation.tuple":
+        return tuple(_TYPES.get(kind, kind) for kind in value)
     if name in ("action.acceleration_range", "action.steering_range"):
         return _either_way(name, value)
     return _plain(value)
@@ -157,14 +169,13 @@ def _either_way(name: str, bounds: Any) -> float:
     return float(high)
 
 
-def _ranges(ranges: Mapping[str, Any] | None, config: Mapping[str, Any]) -> dict[str, Any]:
+def _ranges(ranges: Mapping[str, Any] | None, features: Iterable[str]) -> dict[str, Any]:
     """The ranges of x, y, vx and vy."""
     if ranges is None:
         return {"observation_range_x": 200.0, "observation_range_y": 0.0} | {
             f"observation_range_{name}": 80.0 for name in ("vx", "vy")
         }
     params = {}
-    features = config["observation"].get("features", _KINEMATICS["features"])
     for name in ("x", "y", "vx", "vy"):
         if name in ranges:
             params[f"observation_range_{name}"] = _either_way(f"observation.features_range.{name}", ranges[name])

@@ -130,7 +130,7 @@ def step_reference(env: Any, world: DrivingWorld, action: Any) -> Snapshot:
         "timer": np.array([0.0 if v in env.controlled_vehicles else getattr(v, "timer", 0.0) for v in vehicles]),
         "pushed": np.array([v.impact is not None for v in vehicles]),
         "push": np.array([np.zeros(2) if v.impact is None else v.impact for v in vehicles]),
-        "observation": observation,
+        "observation": _flat(observation),
         "reward": np.asarray(reward, np.float64),
         "terminated": np.asarray(bool(terminated)),
         "truncated": np.asarray(bool(truncated)),
@@ -158,11 +158,20 @@ def step_ours(world: DrivingWorld, action: Any) -> Snapshot:
         "crashed": traffic["crashed"] != 0,
         "pushed": pushed,
         "push": np.where(pushed, [traffic["push_x"], traffic["push_y"]], 0.0).T,
-        "observation": observations[0],
+        "observation": _flat(observations, 0),
         "reward": rewards[0],
         "terminated": terminated[0],
         "truncated": truncated[0],
     }
+
+
+def _flat(observation: Any, row: int | None = None) -> NDArray[Any]:
+    """An observation, or a row of batched ones; the parts of a dict or of a tuple as one (M,)."""
+    if isinstance(observation, dict):
+        observation = tuple(observation.values())
+    if isinstance(observation, tuple):
+        return np.concatenate([np.ravel(_flat(part, row)) for part in observation])
+    return np.asarray(observation if row is None else observation[row])
 
 
 @dataclass(frozen=True)

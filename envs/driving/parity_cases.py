@@ -74,6 +74,12 @@ def _highways(default: int, fast: int) -> dict[str, int]:
     return {"highway-v0": default, "highway-fast-v0": fast}
 
 
+_BOTH = {
+    "observation": {
+        "type": "TupleObservation",
+        "observation_configs": [{"type": "Kinematics", "vehicles_count": 7}, {"type": "LidarObservation", "cells": 9}],
+    }
+}
 _FEW = {"vehicles_count": 20}
 _RANGES = {"x": [-60, 60], "y": [-12, 12], "vx": [-15, 15], "vy": [-5, 5]}
 _POSE = ("presence", "heading", "cos_h", "sin_h", "x", "y", "long_off", "lat_off", "ang_off", "cos_d", "sin_d")
@@ -129,6 +135,7 @@ CASES = (
         prepare="skidding",
         beyond=5,
     ),
+    Case("Kinematics and Lidar", _BOTH, {"merge-v1": 5, "highway-fast-v0": 10}),
     Case("absolute", {**_kinematics(absolute=True), **_FEW}, _highways(3, 30)),
     Case("other features", {**_kinematics(*_POSE), **_FEW}, _highways(3, 30)),
     Case(
