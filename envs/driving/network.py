@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from foveal.envs.driving.collisions import collide_pairwise
 from foveal.envs.driving.conduct import act, decide, slip_of
 from foveal.envs.driving.dynamics import slide
-from foveal.envs.driving.navigation import settle
+from foveal.envs.driving.navigation import settle_here
 from foveal.envs.driving.regulation import regulate
 from foveal.envs.driving.traffic import (
     ACCELERATION,
@@ -36,7 +36,7 @@ from foveal.envs.driving.traffic import (
     X,
     Y,
 )
-from foveal.kernels import kernel
+from foveal.kernels import inlined, kernel
 
 
 class Timing(NamedTuple):
@@ -131,11 +131,11 @@ def substep(t, along, lanes, graph, count, objects, clock, dt, regulation, conne
         regulate(t, lanes, graph, count)
     for i in range(count):
         move(t, i, dt)
-        settle(t, along, lanes, graph, i)
+        settle_here(t, along, lanes, graph, i)
     collide_pairwise(t, count, objects, dt)
 
 
-@kernel
+@inlined
 def move(t, i, dt):
     """Move vehicle `i` by one substep of `dt` seconds; see `foveal.envs.driving.motion.advance`."""
     speed, kind = t[SPEED, i], t[KIND, i]
