@@ -67,6 +67,7 @@ def _highways(default: int, fast: int) -> dict[str, int]:
 
 _FEW = {"vehicles_count": 20}
 _REWARDS = {"collision_reward": -3, "right_lane_reward": 0.7, "reward_speed_range": [15, 35], **_FEW}
+_MERGE = {"lanes_count": 4, "vehicles_count": 12, "converge_merge_length": 120, "merging_speed_reward": 0}
 CASES = (
     Case("defaults", {}, _highways(50, 60), ("random",)),
     Case("defaults, one action", {}, _highways(6, 50), ("calm", *META_ACTIONS)),
@@ -105,6 +106,8 @@ CASES = (
     Case("past the episode's end", {"duration": 8, **_FEW}, _highways(6, 15), ("random", "FASTER"), beyond=15),
     Case("drawn configurations", None, _highways(20, 60), beyond=3),
     Case("defaults", {}, {"merge-v0": 30, "merge-v1": 30}, ("random", "calm", *META_ACTIONS)),
+    Case("defaults", {}, {"merge-generic-v0": 30, "merge-generic-v1": 30}),
+    Case("4 lanes, 12 cars", _MERGE, {"merge-generic-v1": 30}),
 )
 
 
