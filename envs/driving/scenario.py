@@ -231,12 +231,15 @@ class ScenarioWorld(DrivingWorld):
         if not ((state["egos"] >= 0) & (state["egos"] < state["count"][:, None])).all():
             raise ValueError("state['egos'] must be columns of vehicles that are there")
 
+    def _ego_columns(self) -> NDArray[np.int64]:
+        return self._egos[:, 0]
+
     def _info(self) -> Infos:
-        ego, terms = self._egos[:, 0], self._drive.outcome.terms
-        every = np.arange(self.num_envs)
+        terms = self._drive.outcome.terms
+        speed, crashed = self.ego_features((tr.SPEED, tr.CRASHED)).T.copy()
         info: Infos = {
-            "speed": self._traffic[every, tr.SPEED, ego],
-            "crashed": self._traffic[every, tr.CRASHED, ego] != 0,
+            "speed": speed,
+            "crashed": crashed != 0,
             "rewards": {name: terms[:, k] for k, name in enumerate(self.scenario.terms)},
         }
         if self._controls.meta:

@@ -31,6 +31,15 @@ class DrivingWorld(BatchEnv):
     def _lanes(self) -> tuple[Lane, ...]:
         """The lanes, as they are drawn."""
 
+    def _ego_columns(self) -> NDArray[np.int64]:
+        """The column (N,) of each row's first ego."""
+        return np.zeros(self.num_envs, np.int64)
+
+    def ego_features(self, features: Sequence[int]) -> NDArray[np.float64]:
+        """Features (N, F) of each row's first ego, by their numbers in `foveal.envs.driving.traffic`."""
+        rows = np.arange(self.num_envs)[:, None]
+        return self._traffic[rows, np.array(features), self._ego_columns()[:, None]]
+
     def _allocate_trace(self, frames: int, step_time: float) -> None:
         """Room for the substeps of the traced rows: `frames` of them in `step_time` seconds."""
         traced = self.trace_rows.size
