@@ -18,7 +18,8 @@ speed that merging cars lack; mapped linearly so that the worst is 0 and the bes
 beyond that).
 
 ## Starting state
-The ego 30 m down the road at 30 m/s, and a car on the ramp at 20 m/s. Without `vehicles_count` there are three cars
+The ego 30 m down the road at 30 m/s, and a car on the ramp at 20 m/s; with ``ego_start="ramp"`` the other way round:
+the ego must merge, or it meets the ramp's end. Without `vehicles_count` there are three cars
 around the ego; with it, so many as find room, anywhere before the end of the ramp.
 
 ## Episode end
@@ -73,6 +74,7 @@ TERMS = ("collision_reward", "right_lane_reward", "high_speed_reward", "lane_cha
 class MergeParams(ScenarioParams):
     """Parameters of the merge, named as in highway-env 1.12."""
 
+    ego_start: str = param("road", "where the ego starts; on the ramp, a car takes its place", choices=("road", "ramp"))
     lanes_count: int = param(2, "lanes beside the ramp [1]", low=1, high=16)
     vehicles_count: int | None = param(None, "cars on the lanes; None: three, near the ego [1]", low=0, high=200)
     before_merge_length: float = param(150.0, "road before the ramp comes nearer [m]", low=60, high=5000)
@@ -130,6 +132,7 @@ class Rules(NamedTuple):
     lanes: int
     ramp: int
     merging: int
+    from_ramp: bool
     cars: int  # anywhere on the lanes; -1: three, near the ego
     room: float  # m, along which they may be
     end: float  # m
@@ -143,6 +146,7 @@ def rules(p: MergeParams, road: Road) -> Rules:
         lanes=p.lanes_count,
         ramp=road.number(("j", "k", 0)),
         merging=road.number(("b", "c", p.lanes_count)),
+        from_ramp=p.ego_start == "ramp",
         cars=-1 if p.vehicles_count is None else p.vehicles_count,
         room=p.before_merge_length + p.converge_merge_length + p.parallel_merge_length,
         end=p.before_merge_length
@@ -164,7 +168,7 @@ def spawn_rows(start, stop, rows, drive, rules):
     for k in range(start, stop):
         r = rows[k]
         x, y = from_lane(lanes, rules.lanes - 1, 30.0, 0.0)
-        drive.egos[r, 0] = enter(drive, r, drive.ego_kind, x, y, 0.0, 30.0)
+        drive.egos[r, 0] = enter(drive, r, IDM if rules.from_ramp else drive.ego_kind, x, y, 0.0, 30.0)
         if rules.cars < 0:
             for place, speed in ((90.0, 29.0), (70.0, 31.0), (5.0, 31.5)):
                 lane = int(rules.lanes * draw(drive, r))
@@ -173,8 +177,11 @@ def spawn_rows(start, stop, rows, drive, rules):
         for _ in range(rules.cars):
             find_room(drive, r, rules)
         x, y = from_lane(lanes, rules.ramp, 110.0 if rules.cars < 0 else 60.0, 0.0)
-        merging = enter(drive, r, IDM, x, y, 0.0, 20.0)
-        drive.traffic[r, TARGET_SPEED, merging] = 30.0
+        merging = enter(drive, r, drive.ego_kind if rules.from_ramp else IDM, x, y, 0.0, 20.0)
+        if rules.from_ramp:
+            drive.egos[r, 0] = merging
+        else:
+            drive.traffic[r, TARGET_SPEED, merging] = 30.0
         x, y = from_lane(lanes, rules.merging, lanes[rules.merging, ln.LENGTH], 0.0)
         put_object(drive, r, 0, OBSTACLE, x, y, 0.0, 2.0, 2.0)
 
