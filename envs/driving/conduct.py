@@ -21,6 +21,7 @@ from foveal.envs.driving.motion import (
     GAIN_SPEED,
     MAX_SLIP_SIN,
     MAX_STEERING,
+    slip_of,
     speed_to_index,
 )
 from foveal.envs.driving.navigation import follow_road, lane_distance, neighbours, route_place, same_road
@@ -125,13 +126,6 @@ def steer_linearly(t, lanes, i):
     angle = t[LINEAR_HEADING, i] * (turn * CAR_LENGTH / speed)
     angle += t[LINEAR_LATERAL, i] * (-across * CAR_LENGTH / (speed * speed))
     t[SLIP_SIN, i] = slip_of(min(max(angle, -MAX_STEERING), MAX_STEERING))
-
-
-@kernel
-def slip_of(steering):
-    """Sine of the slip angle arctan(tan(steering) / 2) of a kinematic bicycle."""
-    tangent = math.tan(steering) / 2
-    return tangent / math.sqrt(1 + tangent * tangent)
 
 
 @inlined

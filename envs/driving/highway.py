@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from foveal.envs.batch import Infos, Rows, SingleEnv
 from foveal.envs.driving.collisions import collide
 from foveal.envs.driving.drivers import decide
 from foveal.envs.driving.motion import advance, settle, speed_to_index
+from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.observations.straight import kinematics_space, observe_kinematics
+from foveal.envs.driving.options import DrivingParams
+from foveal.envs.driving.roads import Network, Road
 from foveal.envs.driving.simulation import REWARD_TERMS, Outcome, Rules, Simulation
 from foveal.envs.driving.straight import (
     LANE_WIDTH,
@@ -24,20 +28,27 @@ from foveal.envs.driving.straight import (
     rank,
     reachable,
 )
+from foveal.envs.driving.temperaments import DRAWN, make_driver, pick, set_exponent, set_gain, shares
 from foveal.envs.driving.traffic import (
     CHECKS_COLLISIONS,
     COS,
     CRASHED,
-    EXPONENT,
+    DRIVER_DEFAULTS,
     FEATURES,
     HEADING,
+    IDM,
+    KIND,
     LANE,
+    LINEAR,
+    MIN_GAIN,
+    NETWORK_FEATURES,
     PUSH_X,
     PUSH_Y,
     PUSHED,
     SPEED,
     TARGET_LANE,
     TARGET_SPEED,
+    TIME_GAP,
     TIMER,
     TRACED,
     X,
@@ -45,17 +56,20 @@ from foveal.envs.driving.traffic import (
     allocate,
 )
 from foveal.envs.driving.world import DrivingWorld
-from foveal.envs.params import Params, param
+from foveal.envs.params import param
 from foveal.envs.rng import uniform
 from foveal.envs.scene import Lane
 from foveal.kernels import kernel, launch
 
 SPEED_LIMIT = 30.0  # m/s
 LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
+_DRIVERS_DRAWN = 1 << 32  # where the numbers that choose drivers begin in the episode's random stream
+_DEFAULT_FEATURES = np.array([TIME_GAP, MIN_GAIN])  # in which kinds of drivers differ
+_DEFAULT_VALUES = np.array([DRIVER_DEFAULTS[TIME_GAP], DRIVER_DEFAULTS[MIN_GAIN]])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HighwayParams(Params):
+class HighwayParams(DrivingParams):
     """Parameters of the highway, named as in highway-env 1.12 where it has them (nested keys get a prefix)."""
 
     lanes_count: int = param(4, "lanes [1]", low=1, high=MAX_LANES)
@@ -137,8 +151,10 @@ class Highway(DrivingWorld):
             normalize=p.normalize_reward,
             weights=(p.collision_reward, p.right_lane_reward, p.high_speed_reward),
             speed_range=(p.reward_speed_range[0], p.reward_speed_range[1]),
+            shares=shares(p.traffic),
         )
-        self._traffic = allocate(rows, p.vehicles_count + 1)
+        features = len(FEATURES) if p.traffic[0] == sum(p.traffic) else len(FEATURES) + len(NETWORK_FEATURES)
+        self._traffic = allocate(rows, p.vehicles_count + 1, features)
         self._time = np.zeros(rows)
         self._outcome = Outcome(
             self._observations,
@@ -158,17 +174,29 @@ class Highway(DrivingWorld):
             outcome=self._outcome,
         )
         self._allocate_trace(frames, self._rules.step_time)
-        return {"traffic": self._traffic, "time": self._time}
+        state = {"traffic": self._traffic, "time": self._time}
+        if p.risk or p.cost or p.reward != "default":
+            network, vehicles = _network(p.lanes_count), p.vehicles_count + 1
+            self._sight = Sight(
+                self._traffic, np.full(rows, vehicles), np.zeros((rows, 1), np.int64), np.zeros(rows, np.int64),
+                self._seed, self._episode, network.lanes, network.graph, self._simulation.target_speeds, vehicles,
+            )  # fmt: skip
+            observed = self._outcome.observed[:, None]
+            state |= self._equip(p.lanes_count, p.observation_vehicles_count, observed)
+        return state
 
     def _spawn(self, rows: Rows) -> None:
         launch(spawn_rows, rows.size, rows, self._seed, self._episode, self._simulation)
+        self._assess(rows, begun=True)
 
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
+        self._assess(np.flatnonzero(self._active))
 
     def _restored(self) -> None:
         launch(restore_rows, self.num_envs, self._simulation)
+        self._assess(np.arange(self.num_envs), restored=True)
 
     def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
         for feature in (LANE, TARGET_LANE):
@@ -182,6 +210,7 @@ class Highway(DrivingWorld):
             "speed": self._traffic[:, SPEED, 0],
             "crashed": self._traffic[:, CRASHED, 0] != 0,
             "rewards": {name: terms[:, k] for k, name in enumerate(REWARD_TERMS)},
+            **self._assessment(),
         }
 
     def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
@@ -249,6 +278,14 @@ def _road(lanes: int) -> tuple[Lane, ...]:
     )
 
 
+@cache
+def _network(lanes: int) -> Network:
+    """The straight road as worlds on road networks know it, for what reads one."""
+    road = Road()
+    road.parallel("0", "1", lanes, (0.0, 0.0), (ROAD_LENGTH, 0.0), width=LANE_WIDTH, speed_limit=SPEED_LIMIT)
+    return road.compiled()
+
+
 @kernel
 def spawn_rows(start, stop, rows, seeds, episodes, sim):
     """Row kernel: place the ego, then each other vehicle ahead of all before it, and observe."""
@@ -272,10 +309,25 @@ def spawn_rows(start, stop, rows, seeds, episodes, sim):
             x += offset * (0.9 + 0.2 * uniform(seeds[r], episodes[r], draws + 2))
             place(t, i, x, lane, speed)
             t[CHECKS_COLLISIONS, i] = 1.0 if i == 0 or rules.traffic_collisions else 0.0
-            t[EXPONENT, i] = 3.5 + uniform(seeds[r], episodes[r], draws + 3)
+            set_exponent(t, i, uniform(seeds[r], episodes[r], draws + 3))
+            if i > 0 and rules.shares[0] < 1.0:
+                choose_driver(t, i, rules.shares, seeds[r], episodes[r])
         t[TARGET_SPEED, 0] = sim.target_speeds[speed_to_index(t[SPEED, 0], sim.target_speeds)]
         settle(t, rules.lanes)
         finish(sim, r)
+
+
+@kernel
+def choose_driver(t, i, shares, seed, episode):
+    """Make vehicle `i` one of the kinds of drivers, with the gains of a linear one drawn, as highway-env does."""
+    draws = _DRIVERS_DRAWN + (DRAWN + 1) * i
+    t[KIND, i] = IDM
+    for k in range(_DEFAULT_FEATURES.size):
+        t[_DEFAULT_FEATURES[k], i] = _DEFAULT_VALUES[k]
+    make_driver(t, i, pick(shares, uniform(seed, episode, draws)))
+    if t[KIND, i] == LINEAR:
+        for k in range(DRAWN):
+            set_gain(t, i, k, uniform(seed, episode, draws + 1 + k))
 
 
 @kernel

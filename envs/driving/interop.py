@@ -152,8 +152,9 @@ def _write_mind(t: NDArray[Any], i: int, vehicle: Any, world: DrivingWorld, numb
 
 def _write_driver(t: NDArray[Any], i: int, vehicle: Any, any_kind: bool) -> None:
     """The coefficients of one vehicle, read from the instance: other environments change its class."""
-    if not any_kind and not (vehicle.enable_lane_change and t[tr.KIND, i] == tr.IDM):
-        raise ValueError("highway-env's enable_lane_change=False and linear vehicles cannot be translated")
+    linear = t.shape[0] > tr.LINEAR_LATERAL
+    if not any_kind and not (vehicle.enable_lane_change and (linear or t[tr.KIND, i] == tr.IDM)):
+        raise ValueError("highway-env's enable_lane_change=False, or a linear vehicle alone, cannot be translated")
     t[tr.TIMER, i] = vehicle.timer
     for feature, name in DRIVER_ATTRIBUTES.items():
         t[feature, i] = math.fabs(getattr(vehicle, name)) if name == "COMFORT_ACC_MIN" else getattr(vehicle, name)

@@ -49,9 +49,10 @@ _RENAMED = {
     "other_vehicles_type": "traffic",
 }
 _TYPES = {"DiscreteMetaAction": "DiscreteMeta", "ContinuousAction": "Continuous", "DiscreteAction": "Discrete"}
+_TEMPERAMENTS = ("IDMVehicle", "LinearVehicle", "AggressiveVehicle", "DefensiveVehicle")
+"""In the order of `foveal.envs.driving.temperaments.DRIVERS`."""
 _ONLY: dict[str, Any] = {
     "controlled_vehicles": 1,
-    "other_vehicles_type": "highway_env.vehicle.behavior.IDMVehicle",
     "neighbour_vehicles_connected_lanes": False,
     "manual_control": False,
     "lane_change_reward": 0,
@@ -142,9 +143,21 @@ def _flattened(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _converted(name: str, value: Any) -> Any:
     if name == "action.type":
         return _TYPES.get(value, value)
+    if name == "other_vehicles_type":
+        return _shares(value)
     if name in ("action.acceleration_range", "action.steering_range"):
         return _either_way(name, value)
     return _plain(value)
+
+
+def _shares(path: str) -> tuple[float, ...]:
+    """Our `traffic` for the class that all other vehicles are of."""
+    module, _, name = path.rpartition(".")
+    if module != "highway_env.vehicle.behavior" or name not in _TEMPERAMENTS:
+        raise ValueError(
+            f"highway-env's other_vehicles_type={path!r} cannot be translated, only {', '.join(_TEMPERAMENTS)} can"
+        )
+    return tuple(float(name == other) for other in _TEMPERAMENTS)
 
 
 def _plain(value: Any) -> Any:

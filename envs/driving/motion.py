@@ -131,6 +131,13 @@ def settle(t, lanes):
 
 
 @kernel
+def slip_of(steering):
+    """Sine of the slip angle arctan(tan(steering) / 2) of a kinematic bicycle."""
+    tangent = math.tan(steering) / 2
+    return tangent / math.sqrt(1 + tangent * tangent)
+
+
+@kernel
 def speed_to_index(speed, speeds):
     """Index of the closest of evenly spaced target speeds (numpy's rounding: halves to even)."""
     last = speeds.size - 1

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.driving.collisions import collide_pairwise
-from foveal.envs.driving.conduct import act, decide, slip_of
+from foveal.envs.driving.conduct import act, decide
 from foveal.envs.driving.dynamics import slide
+from foveal.envs.driving.motion import slip_of
 from foveal.envs.driving.navigation import settle_here
 from foveal.envs.driving.regulation import regulate
 from foveal.envs.driving.traffic import (
@@ -80,6 +81,7 @@ class Drive(NamedTuple):
     speeds: NDArray[np.float64]  # m/s, target speeds of the egos
     objects: int
     ego_kind: int
+    shares: tuple[float, float, float]  # of the kinds of drivers, see `foveal.envs.driving.temperaments`
     timing: Timing
     outcome: Outcome
 

@@ -61,6 +61,10 @@ def _seen(count: int, behind: bool = False) -> dict[str, Any]:
     return {"observation": {"type": "Kinematics", "vehicles_count": count, "see_behind": behind}}
 
 
+def _others(kind: str) -> dict[str, Any]:
+    return {"other_vehicles_type": f"highway_env.vehicle.behavior.{kind}Vehicle"}
+
+
 def _highways(default: int, fast: int) -> dict[str, int]:
     return {"highway-v0": default, "highway-fast-v0": fast}
 
@@ -105,6 +109,10 @@ CASES = (
     Case("at the road's end", _FEW, _highways(4, 4), prepare="road's end"),
     Case("past the episode's end", {"duration": 8, **_FEW}, _highways(6, 15), ("random", "FASTER"), beyond=15),
     Case("drawn configurations", None, _highways(20, 60), beyond=3),
+    *(
+        Case(f"{kind} drivers", _others(kind), {"merge-v0": 10, "merge-v1": 30, "highway-fast-v0": 30, "highway-v0": 3})
+        for kind in ("Linear", "Aggressive", "Defensive")
+    ),
     Case("defaults", {}, {"merge-v0": 30, "merge-v1": 30}, ("random", "calm", *META_ACTIONS)),
     Case("defaults", {}, {"merge-generic-v0": 30, "merge-generic-v1": 30}),
     Case("4 lanes, 12 cars", _MERGE, {"merge-generic-v1": 30}),

@@ -26,8 +26,10 @@ from foveal.envs.driving.network import Drive, Outcome, Timing, step_rows
 from foveal.envs.driving.observations import make_observation
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
+from foveal.envs.driving.options import DrivingParams
 from foveal.envs.driving.regulation import FREQUENCY as REGULATIONS
 from foveal.envs.driving.roads import Road
+from foveal.envs.driving.temperaments import DRAWN, make_driver, pick, set_exponent, set_gain, shares
 from foveal.envs.driving.world import DrivingWorld
 from foveal.envs.params import param
 from foveal.envs.rng import uniform
@@ -38,7 +40,7 @@ MOST = 1e9  # in place of no limit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ScenarioParams(ObservationParams):
+class ScenarioParams(ObservationParams, DrivingParams):
     """What every scenario has; named as in highway-env 1.12 where it has it (nested keys get a prefix)."""
 
     duration: float = param(MOST, "time limit [s]", low=0.01, high=MOST)
@@ -167,6 +169,7 @@ class ScenarioWorld(DrivingWorld):
             speeds=speeds,
             objects=vehicles,
             ego_kind=tr.EGO if self._controls.meta else steered,
+            shares=shares(p.traffic),
             timing=Timing(
                 frames=p.simulation_frequency // p.policy_frequency,
                 dt=1 / p.simulation_frequency,
@@ -180,10 +183,12 @@ class ScenarioWorld(DrivingWorld):
         return self._seen.space, self._controls.space
 
     def _allocate(self) -> dict[str, NDArray[Any]]:
-        self._observations = self._seen.array
+        p, self._observations = self.params, self._seen.array
         self._allocate_trace(self._drive.timing.frames, self._drive.timing.step_time)
         self._traced = np.array(tr.TRACED)
+        lanes = self._drive.along.shape[2]
         return {
+            **self._equip(lanes, p.observation_vehicles_count, self._seen.observed),
             "traffic": self._traffic,
             "count": self._count,
             "egos": self._egos,
@@ -196,6 +201,7 @@ class ScenarioWorld(DrivingWorld):
         launch(clear_rows, rows.size, rows, self._drive)
         launch(self.scenario.spawn, rows.size, rows, self._drive, self._rules)
         self._judge(rows, np.ones((self.num_envs, 1), np.int64))
+        self._assess(rows, begun=True)
 
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
@@ -204,6 +210,7 @@ class ScenarioWorld(DrivingWorld):
         drive = self._drive
         launch(step_rows, rows.size, rows, meta, controls, self._trace_slot, self._trace, self._traced, drive)
         self._judge(rows, meta)
+        self._assess(rows)
         if self.scenario.after is not None:
             launch(self.scenario.after, rows.size, rows, drive, self._rules)
 
@@ -220,6 +227,7 @@ class ScenarioWorld(DrivingWorld):
         rows = np.arange(self.num_envs)
         launch(settle_rows, rows.size, rows, self._drive)
         self._judge(rows, np.ones((self.num_envs, 1), np.int64))
+        self._assess(rows, restored=True)
 
     def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
         lanes, columns = self._drive.along.shape[2], self._drive.objects
@@ -241,6 +249,7 @@ class ScenarioWorld(DrivingWorld):
             "speed": speed,
             "crashed": crashed != 0,
             "rewards": {name: terms[:, k] for k, name in enumerate(self.scenario.terms)},
+            **self._assessment(),
         }
         if self._controls.meta:
             info["action_mask"] = self._controls.mask(self._able)
@@ -321,7 +330,10 @@ def draw_normal(drive, r):
 
 @kernel
 def enter(drive, r, kind, x, y, heading, speed):
-    """Put a vehicle on row `r`'s road, steering for the closest lane at its own speed; returns its column."""
+    """Put a vehicle on row `r`'s road, steering for the closest lane at its own speed; returns its column.
+
+    Of what kind an ``IDM`` vehicle really is, the parameter `traffic` decides.
+    """
     t, i = drive.traffic[r], drive.vehicles[r]
     drive.vehicles[r] += 1
     t[:, i] = 0.0
@@ -336,10 +348,22 @@ def enter(drive, r, kind, x, y, heading, speed):
     t[tr.TARGET_LANE, i] = t[tr.LANE, i]
     if kind <= tr.LINEAR:
         t[tr.TARGET_SPEED, i] = speed
+    if kind == tr.IDM and drive.shares[0] < 1.0:
+        make_driver(t, i, pick(drive.shares, draw(drive, r)))
     if kind == tr.EGO:
         chosen = speed_to_index(speed, drive.speeds)
         t[tr.SPEED_INDEX, i], t[tr.TARGET_SPEED, i] = chosen, drive.speeds[chosen]
     return i
+
+
+@kernel
+def randomize_behaviour(drive, r, i):
+    """Draw the coefficients of vehicle `i`'s driver, as highway-env's ``randomize_behavior`` does."""
+    t = drive.traffic[r]
+    if t[tr.KIND, i] == tr.LINEAR:
+        for k in range(DRAWN):
+            set_gain(t, i, k, draw(drive, r))
+    set_exponent(t, i, draw(drive, r))
 
 
 @kernel
