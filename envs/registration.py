@@ -50,6 +50,7 @@ WORLDS: dict[str, World] = {
     "foveal/Intersection-v0": _scenario(
         "intersection", "Intersection", "cross a junction without lights: highway-env's intersection-v2"
     ),
+    "foveal/LeftTurn-v0": _scenario("left_turn", "LeftTurn", "turn left through gaps in the oncoming stream"),
 }
 
 

@@ -1,7 +1,9 @@
 """How a vehicle on a road network moves: as a kinematic bicycle, or as one whose tyres slip.
 
-Forces on slipping tyres grow with the slip angles of front and rear wheels. Source: Rajamani, "Vehicle Dynamics and Control" (2011), chapter 2, equations 2.21, 2.22 and 2.25-2.28, with the
-constants, the damping below 1 m/s and the fourth-order Runge-Kutta step of highway-env 1.12, `vehicle/dynamics.py`.
+Forces on slipping tyres grow with the slip angles of front and rear wheels. Sources: highway-env 1.12,
+`vehicle/kinematics.py`; Rajamani, "Vehicle Dynamics and Control" (2011), chapter 2, equations 2.21, 2.22 and 2.25-2.28,
+with the constants, the damping below 1 m/s and the fourth-order Runge-Kutta step of highway-env's
+`vehicle/dynamics.py`.
 """
 
 from __future__ import annotations

@@ -43,9 +43,9 @@ QUANTITIES = ("x", "y", "heading", "speed", "timer", "target_speed", "push", "ob
 FLAGS = ("lane", "target_lane", "crashed", "pushed", "terminated", "truncated")
 OF_ALL = ("observation", "reward", "terminated", "truncated")
 Snapshot = dict[str, NDArray[Any]]
-"""QUANTITIES and FLAGS after a step: (V,) a vehicle, but OF_ALL, and push (V, 2). The reward of several egos is followed
-by each one's. The reference's has "entered" too: the vehicles (K, M) that came after it was observed and rewarded, and
-are not among the V."""
+"""QUANTITIES and FLAGS after a step: (V,) a vehicle, but OF_ALL, and push (V, 2). The reward of several egos is
+followed by each one's. The reference's has "entered" too: the vehicles (K, M) that came after it was observed and
+rewarded, and are not among the V."""
 
 
 @dataclass
@@ -58,7 +58,8 @@ class Comparison:
         lane_changes: How often a vehicle's closest lane changed from one step to the next.
         crashes: Vehicles crashed at the end.
         ended: Whether the episode ended by itself.
-        largest: Largest absolute difference of each of QUANTITIES, in m, rad, m/s and s.
+        largest: Largest absolute difference of each of QUANTITIES, in m, rad, m/s and s; of an observation beyond 1,
+            relative to that.
         disagreement: The first of FLAGS that differed, in words, or None.
         undetermined: Whether highway-env disagrees with itself as much, once its start is changed in the last place.
     """
@@ -95,6 +96,8 @@ class Comparison:
             return
         for name in QUANTITIES:
             difference = np.abs(np.subtract(ours[name], theirs[name], dtype=np.float64))
+            if name == "observation":  # float32, which is coarser than TOLERANCE from 16 on
+                difference = difference / np.maximum(1.0, np.abs(theirs[name]))
             largest = float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
             self.largest[name] = max(self.largest[name], largest)
         for name in FLAGS:

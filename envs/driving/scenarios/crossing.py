@@ -7,6 +7,7 @@ highway-env 1.12, `envs/intersection_env.py`.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ import numpy as np
 
 from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.lanes import from_lane, heading_at, to_lane
+from foveal.envs.driving.observations.params import FEATURES
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import draw, enter, leave
+from foveal.envs.driving.scenario import ScenarioParams, draw, enter, leave
 from foveal.envs.driving.traffic import (
     CAR_LENGTH,
     COMFORT_ACCELERATION,
@@ -28,6 +30,7 @@ from foveal.envs.driving.traffic import (
     X,
     Y,
 )
+from foveal.envs.params import param
 from foveal.kernels import kernel
 
 ARMS = 4
@@ -38,6 +41,31 @@ MARGIN = 11.0  # m, from the junction's middle to where those lanes end
 SPEED_LIMIT = 10.0  # m/s
 ROOM = 15.0  # m: a vehicle comes only where no other is nearer than this
 LEAVING = 4 * CAR_LENGTH  # m before its end a vehicle leaves the road
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CrossingParams(ScenarioParams):
+    """What is otherwise at a crossing than on other roads: the route steers, and places are the world's."""
+
+    action_lateral: bool = param(False, "lane, or steering, is the agent's to choose")
+    action_target_speeds: tuple[float, ...] = param(
+        (0.0, 4.5, 9.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
+    )
+    observation_features: tuple[str, ...] = param(
+        ("presence", "x", "y", "vx", "vy", "cos_h", "sin_h"),
+        "features of each vehicle", choices=FEATURES, items=(1, len(FEATURES)),
+    )  # fmt: skip
+    observation_absolute: bool = param(True, "places and velocities as they are, not relative to the ego")
+    observation_range_x: float = param(100.0, "x, either way [m]", low=0.1, high=1e6)
+    observation_range_y: float = param(100.0, "y, either way; 0: the start road's width [m]", low=0, high=1e6)
+    observation_range_vx: float = param(20.0, "vx, either way [m/s]", low=0.1, high=1e6)
+    observation_range_vy: float = param(20.0, "vy, either way [m/s]", low=0.1, high=1e6)
+    observation_vehicles_count: int = param(15, "observed vehicles, the ego included [1]", low=1, high=100)
+    screen_height: int = param(600, "frame height [px]", low=16, high=4096)
+    scaling: float = param(5.5 * 1.3, "frame scale [px/m]", low=0.1, high=100)
+    centering_position: tuple[float, ...] = param(
+        (0.5, 0.6), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
+    )
 
 
 class Crossing(NamedTuple):

@@ -49,13 +49,13 @@ from typing import NamedTuple
 from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.lanes import from_lane, heading_at, is_on, to_lane
 from foveal.envs.driving.network import Drive, substep
-from foveal.envs.driving.observations.params import FEATURES
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import Scenario, ScenarioParams, draw, draw_normal, enter, leave, worlds
+from foveal.envs.driving.scenario import Scenario, draw, draw_normal, enter, leave, worlds
 from foveal.envs.driving.scenarios.crossing import (
     ARMS,
     OUTER,
     Crossing,
+    CrossingParams,
     clear,
     come,
     crossing,
@@ -75,7 +75,7 @@ ANYWHERE = "any"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class IntersectionParams(ScenarioParams):
+class IntersectionParams(CrossingParams):
     """Parameters of the intersection, named as in highway-env 1.12."""
 
     duration: float = param(13.0, "time limit [s]", low=0.01, high=1e9)
@@ -94,25 +94,6 @@ class IntersectionParams(ScenarioParams):
     )
     normalize_reward: bool = param(False, "map the reward from a crash's to arrival's to [0, 1]")
     offroad_terminal: bool = param(False, "end where the first ego leaves the road")
-    action_lateral: bool = param(False, "lane, or steering, is the agent's to choose")
-    action_target_speeds: tuple[float, ...] = param(
-        (0.0, 4.5, 9.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
-    )
-    observation_features: tuple[str, ...] = param(
-        ("presence", "x", "y", "vx", "vy", "cos_h", "sin_h"),
-        "features of each vehicle", choices=FEATURES, items=(1, len(FEATURES)),
-    )  # fmt: skip
-    observation_absolute: bool = param(True, "places and velocities as they are, not relative to the ego")
-    observation_range_x: float = param(100.0, "x, either way [m]", low=0.1, high=1e6)
-    observation_range_y: float = param(100.0, "y, either way; 0: the start road's width [m]", low=0, high=1e6)
-    observation_range_vx: float = param(20.0, "vx, either way [m/s]", low=0.1, high=1e6)
-    observation_range_vy: float = param(20.0, "vy, either way [m/s]", low=0.1, high=1e6)
-    observation_vehicles_count: int = param(15, "observed vehicles, the ego included [1]", low=1, high=100)
-    screen_height: int = param(600, "frame height [px]", low=16, high=4096)
-    scaling: float = param(5.5 * 1.3, "frame scale [px/m]", low=0.1, high=100)
-    centering_position: tuple[float, ...] = param(
-        (0.5, 0.6), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
