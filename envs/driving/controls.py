@@ -85,7 +85,7 @@ class Controls:
         return meta, controls * self._scale
 
     def mask(self, able: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which actions would change something, (N, A), or (N, E, A) of several egos; of meta-actions `able` (N, E, 5)."""
+        """Which actions would change something, (N, A), or (N, E, A) of several egos; of meta-actions: (N, E, 5)."""
         assert self._table is not None
         return able[:, 0, self._table] if self._egos == 1 else able[:, :, self._table]
 

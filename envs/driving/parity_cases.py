@@ -20,10 +20,14 @@ POLICIES = ("random", "calm", *META_ACTIONS)
 
 
 def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDArray[Any]:
-    """So many actions (T, ...) of one row; "calm" steers little where wheels are steered."""
+    """So many actions (T, ...) of one row; "calm" steers little where wheels are steered.
+
+    Numbers are of single precision, as our worlds take them, in double precision, with which highway-env then reckons.
+    """
     rng, space = np.random.default_rng([seed, 0]), world.single_action_space
     if isinstance(space, spaces.Box):
-        return rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+        numbers = rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+        return numbers.astype(np.float32).astype(np.float64)
     assert isinstance(space, (spaces.Discrete, spaces.MultiDiscrete))
     each = int(space.n) if isinstance(space, spaces.Discrete) else int(space.nvec[0])
     weights = np.ones(each)
