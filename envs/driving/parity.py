@@ -240,12 +240,17 @@ def run(episode: Episode) -> tuple[Episode, Comparison]:
 
 
 def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
-    """Whether two instances drift apart that differ in the last place of positions and headings at the start."""
+    """Whether two instances drift apart that differ in the last place of positions and headings at the start.
+
+    Of vehicles that slip, of speeds too.
+    """
     rng, result = np.random.default_rng([episode.seed, 2, attempt]), Comparison()
     with episode.instance() as env, episode.instance() as shaken:
         for vehicle in shaken.road.vehicles:
             vehicle.position = vehicle.position * (1 + rng.choice([-1, 1], 2) * 2.0**-52)
             vehicle.heading *= 1 + rng.choice([-1, 1]) * 2.0**-52  # an exact zero stays one
+            if hasattr(vehicle, "lateral_speed"):  # how it slips depends on neither of these
+                vehicle.speed *= 1 + rng.choice([-1, 1]) * 2.0**-52
         world = from_highway_env(env)
         for action in episode.actions(env)[:steps]:
             result.add(step_reference(shaken, world, action), step_reference(env, world, action), None, 0)

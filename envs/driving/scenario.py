@@ -122,12 +122,14 @@ class ScenarioWorld(DrivingWorld):
     Attributes:
         road: As it was laid.
         capacity: Most vehicles that are there at once.
+        idle: The action of one ego that changes nothing, or least.
     """
 
     scenario: ClassVar[Scenario]
     params: Any
     road: Road
     capacity: int
+    idle: NDArray[Any]
 
     def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         p, scenario, rows = self.params, self.scenario, self.num_envs
@@ -147,7 +149,7 @@ class ScenarioWorld(DrivingWorld):
             steering=p.action_steering,
             per_axis=p.action_per_axis,
         )
-        self.action_names = self._controls.names
+        self.action_names, self.idle = self._controls.names, self._controls.idle
         self._traffic = tr.allocate(rows, columns, len(tr.FEATURES) + len(tr.NETWORK_FEATURES))
         self._count, self._draws, self._clock = (np.zeros(rows, np.int64) for _ in range(3))
         self._egos, self._time = np.zeros((rows, egos), np.int64), np.zeros(rows)
