@@ -47,6 +47,10 @@ WORLDS: dict[str, World] = {
         },
     ),
     "foveal/Merge-v0": _scenario("merge", "Merge", "let a car merge from a ramp: highway-env's merge-v1"),
+    "foveal/Intersection-v0": _scenario(
+        "intersection", "Intersection", "cross a junction without lights: highway-env's intersection-v2"
+    ),
+    "foveal/LeftTurn-v0": _scenario("left_turn", "LeftTurn", "turn left through gaps in the oncoming stream"),
 }
 
 

@@ -17,6 +17,7 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "HighwayEnv": ("foveal.envs.driving.highway:Highway", {}),
     "MergeGenericEnv": (f"{_SCENARIOS}.merge:Merge", {"speed_limit": 30.0}),
     "MergeEnv": (f"{_SCENARIOS}.merge:Merge", {}),
+    "IntersectionEnv": (f"{_SCENARIOS}.intersection:Intersection", {}),
 }
 """highway-env's classes of environments (subclasses included): our batched world, and what its rules amount to."""
 
@@ -112,6 +113,7 @@ def params_from_config(config: Mapping[str, Any], world: type[DrivingWorld]) -> 
     """
     fields = {field.name for field in dataclasses.fields(world.Params)}
     params: dict[str, Any] = {}
+    config = _of_each_agent(config) if "controlled_vehicles" in fields else config
     for theirs, value in _flattened(config):
         ours = _RENAMED.get(theirs, theirs.replace(".", "_"))
         if theirs == "observation.features_range" and "observation_range_x" in fields:
@@ -127,6 +129,18 @@ def params_from_config(config: Mapping[str, Any], world: type[DrivingWorld]) -> 
         elif _plain(value) != _ONLY[theirs]:
             raise ValueError(f"highway-env's {theirs}={value!r} cannot be translated, only {_ONLY[theirs]!r} can")
     return params
+
+
+def _of_each_agent(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration with the observation and the action of each of several agents in place of all of them's."""
+    parts = {name: config[name] for name in ("observation", "action")}
+    shared = {name: part for name, part in parts.items() if part["type"].startswith("MultiAgent")}
+    if config["controlled_vehicles"] > 1 and len(shared) < len(parts):
+        raise ValueError(
+            f"highway-env's controlled_vehicles={config['controlled_vehicles']} cannot be translated without "
+            "MultiAgentObservation and MultiAgentAction"
+        )
+    return {**config, **{name: part[f"{name}_config"] for name, part in shared.items()}}
 
 
 def _flattened(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -147,6 +161,8 @@ def _converted(name: str, value: Any) -> Any:
         return _shares(value)
     if name in ("action.acceleration_range", "action.steering_range"):
         return _either_way(name, value)
+    if name == "destination":
+        return value or "any"
     return _plain(value)
 
 

@@ -20,16 +20,21 @@ POLICIES = ("random", "calm", *META_ACTIONS)
 
 
 def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDArray[Any]:
-    """So many actions (T, ...) of one row; "calm" steers little where wheels are steered."""
+    """So many actions (T, ...) of one row; "calm" steers little where wheels are steered.
+
+    Numbers are of single precision, as our worlds take them, in double precision, with which highway-env then reckons.
+    """
     rng, space = np.random.default_rng([seed, 0]), world.single_action_space
     if isinstance(space, spaces.Box):
-        return rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
-    assert isinstance(space, spaces.Discrete)
-    weights = np.ones(int(space.n))
+        numbers = rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+        return numbers.astype(np.float32).astype(np.float64)
+    assert isinstance(space, (spaces.Discrete, spaces.MultiDiscrete))
+    each = int(space.n) if isinstance(space, spaces.Discrete) else int(space.nvec[0])
+    weights = np.ones(each)
     if policy != "random":
         named = _CALM if policy == "calm" else {policy: 1.0}
         weights = np.array([named.get(name, 0.0) for name in world.action_names])
-    return rng.choice(int(space.n), size=count, p=weights / weights.sum())
+    return rng.choice(each, size=(count, *space.shape), p=weights / weights.sum())
 
 
 @dataclass(frozen=True)
@@ -197,11 +202,19 @@ PREPARATIONS = {
 def after_intersection() -> Iterator[None]:
     """Within, ``IDMVehicle`` has the class attributes that making an intersection environment leaves."""
     from highway_env.envs.intersection_env import IntersectionEnv
+
+    with coefficients_kept():
+        IntersectionEnv()
+        yield
+
+
+@contextmanager
+def coefficients_kept() -> Iterator[None]:
+    """Afterwards ``IDMVehicle`` has the class attributes again that it had before."""
     from highway_env.vehicle.behavior import IDMVehicle
 
     names = ("DISTANCE_WANTED", "COMFORT_ACC_MAX", "COMFORT_ACC_MIN")
     kept = {name: getattr(IDMVehicle, name) for name in names}
-    IntersectionEnv()
     try:
         yield
     finally:

@@ -28,6 +28,7 @@ from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.options import DrivingParams
 from foveal.envs.driving.regulation import FREQUENCY as REGULATIONS
+from foveal.envs.driving.regulation import TIMES
 from foveal.envs.driving.roads import Road
 from foveal.envs.driving.temperaments import DRAWN, make_driver, pick, set_exponent, set_gain, shares
 from foveal.envs.driving.world import DrivingWorld
@@ -97,6 +98,8 @@ class Scenario(NamedTuple):
         start: The lane an ego starts on.
         after: Row kernel ``(start, stop, rows, drive, rules)`` run after each step: traffic that comes and goes.
         regulated: Whether vehicles yield by the priorities of their lanes.
+        notes: How many numbers a row `judge` writes into `Outcome.notes`.
+        info: From the world's arrays, what an info holds beside what all have: name -> array (N, ...).
     """
 
     name: str
@@ -111,6 +114,8 @@ class Scenario(NamedTuple):
     objects: int = 0
     after: Callable[..., None] | None = None
     regulated: bool = False
+    notes: int = 0
+    info: Callable[[Drive], Infos] | None = None
 
 
 class ScenarioWorld(DrivingWorld):
@@ -119,12 +124,14 @@ class ScenarioWorld(DrivingWorld):
     Attributes:
         road: As it was laid.
         capacity: Most vehicles that are there at once.
+        idle: The action of one ego that changes nothing, or least.
     """
 
     scenario: ClassVar[Scenario]
     params: Any
     road: Road
     capacity: int
+    idle: NDArray[Any]
 
     def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         p, scenario, rows = self.params, self.scenario, self.num_envs
@@ -134,25 +141,28 @@ class ScenarioWorld(DrivingWorld):
         network, self._drawn = self.road.compiled(), self.road.scene_lanes()
         self.capacity = vehicles = scenario.vehicles(p)
         columns = vehicles + scenario.objects
+        egos = getattr(p, "controlled_vehicles", 1)
         self._controls = Controls(
             p.action,
+            egos,
             longitudinal=p.action_longitudinal,
             lateral=p.action_lateral,
             acceleration=p.action_acceleration,
             steering=p.action_steering,
             per_axis=p.action_per_axis,
         )
-        self.action_names = self._controls.names
+        self.action_names, self.idle = self._controls.names, self._controls.idle
         self._traffic = tr.allocate(rows, columns, len(tr.FEATURES) + len(tr.NETWORK_FEATURES))
         self._count, self._draws, self._clock = (np.zeros(rows, np.int64) for _ in range(3))
-        self._egos, self._time = np.zeros((rows, 1), np.int64), np.zeros(rows)
-        self._able = np.zeros((rows, 5), np.bool_)
+        self._egos, self._time = np.zeros((rows, egos), np.int64), np.zeros(rows)
+        self._able = np.zeros((rows, egos, 5), np.bool_)
         speeds = np.array(p.action_target_speeds)
         self._sight = Sight(
             self._traffic, self._count, self._egos, self._clock, self._seed, self._episode, network.lanes,
             network.graph, speeds, vehicles,
         )  # fmt: skip
         self._seen = make_observation(p, self._sight, self.road, scenario.start)
+        observed = self._seen.observed
         steered = tr.SLIPPING if p.action_dynamical else tr.STEERED
         self._drive = Drive(
             traffic=self._traffic,
@@ -164,6 +174,8 @@ class ScenarioWorld(DrivingWorld):
             seed=self._seed,
             episode=self._episode,
             draws=self._draws,
+            observed=np.zeros((rows, egos, 0), np.int64) if observed is None else observed,
+            predicted=np.zeros((rows, columns if scenario.regulated else 0, TIMES, 4)),
             lanes=network.lanes,
             graph=network.graph,
             speeds=speeds,
@@ -178,7 +190,15 @@ class ScenarioWorld(DrivingWorld):
                 regulation=_regulation(p.simulation_frequency) if scenario.regulated else 0,
                 connected=p.connected_lanes,
             ),
-            outcome=Outcome(self._rewards, np.zeros((rows, len(scenario.terms))), self._terminated, self._truncated),
+            outcome=Outcome(
+                self._rewards,
+                np.zeros((rows, len(scenario.terms))),
+                self._terminated,
+                self._truncated,
+                agents_rewards=np.zeros((rows, egos)),
+                agents_terminated=np.zeros((rows, egos), np.bool_),
+                notes=np.zeros((rows, scenario.notes)),
+            ),
         )
         return self._seen.space, self._controls.space
 
@@ -200,7 +220,7 @@ class ScenarioWorld(DrivingWorld):
     def _spawn(self, rows: Rows) -> None:
         launch(clear_rows, rows.size, rows, self._drive)
         launch(self.scenario.spawn, rows.size, rows, self._drive, self._rules)
-        self._judge(rows, np.ones((self.num_envs, 1), np.int64))
+        self._judge(rows, np.ones_like(self._egos))
         self._assess(rows, begun=True)
 
     def _advance(self, actions: NDArray[Any]) -> None:
@@ -226,7 +246,7 @@ class ScenarioWorld(DrivingWorld):
     def _restored(self) -> None:
         rows = np.arange(self.num_envs)
         launch(settle_rows, rows.size, rows, self._drive)
-        self._judge(rows, np.ones((self.num_envs, 1), np.int64))
+        self._judge(rows, np.ones_like(self._egos))
         self._assess(rows, restored=True)
 
     def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
@@ -253,6 +273,8 @@ class ScenarioWorld(DrivingWorld):
         }
         if self._controls.meta:
             info["action_mask"] = self._controls.mask(self._able)
+        if self.scenario.info is not None:
+            info |= self.scenario.info(self._drive)
         return info
 
     def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
@@ -371,6 +393,28 @@ def enter_on_lane(drive, r, kind, lane, along, speed):
     """Put a vehicle on the middle of a lane, `along` metres from its start, along its heading; returns its column."""
     x, y = from_lane(drive.lanes, lane, along, 0.0)
     return enter(drive, r, kind, x, y, heading_at(drive.lanes, lane, along), speed)
+
+
+@kernel
+def leave(drive, r, i):
+    """Take the vehicle in column `i` off row `r`'s road; those behind it in list order move up by one column."""
+    t, along, count = drive.traffic[r], drive.along[r], drive.vehicles[r]
+    drive.vehicles[r] = count - 1
+    for k in range(t.shape[0]):
+        for j in range(i + 1, count):
+            t[k, j - 1] = t[k, j]
+        t[k, count - 1] = 0.0
+    for j in range(i + 1, count):
+        for lane in range(along.shape[1]):
+            along[j - 1, lane] = along[j, lane]
+    along[count - 1] = np.nan
+    for e in range(drive.egos.shape[1]):
+        if drive.egos[r, e] > i:
+            drive.egos[r, e] -= 1
+        slots = drive.observed[r, e]
+        for s in range(slots.size):
+            if slots[s] >= i:
+                slots[s] = slots[s] - 1 if slots[s] > i else -1
 
 
 @kernel
