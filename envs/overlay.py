@@ -39,6 +39,23 @@ def _font() -> Any:
     return cv2.FontFace("sans")
 
 
+def write(frame: Frame, text: str, x: int, y: int, colour: Colour, size: int, weight: int = 400) -> None:
+    """Write a line of text, its baseline at (x, y) pixels; in place.
+
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        text: The line.
+        x: Pixels.
+        y: Pixels.
+        colour: RGB.
+        size: Of the letters, pixels.
+        weight: 400 is normal, 600 bold.
+    """
+    import cv2
+
+    cv2.putText(frame, text, (x, y), colour, _font(), size, weight)
+
+
 def panel(frame: Frame, items: Sequence[tuple[str, str]], legend: Sequence[tuple[str, Colour]] = ()) -> None:
     """Draw a line of labelled values along a frame's top, and coloured keys at its right end; in place.
 
@@ -60,8 +77,8 @@ def panel(frame: Frame, items: Sequence[tuple[str, str]], legend: Sequence[tuple
     def measure(text: str, weight: int) -> int:
         return cv2.getTextSize((width, height), text, (0, 0), _font(), size, weight)[2]
 
-    def put(text: str, x: int, colour: tuple[int, int, int], weight: int) -> None:
-        cv2.putText(frame, text, (x, round(1.45 * size)), colour, _font(), size, weight)
+    def put(text: str, x: int, colour: Colour, weight: int) -> None:
+        write(frame, text, x, round(1.45 * size), colour, size, weight)
 
     gap, right = size // 2, width - size
     steps = [-(-measure(value, 600) // size) for _, value in items]  # whole letters, lest the panel jitter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from foveal.envs.batch import Infos, Rows, SingleEnv
 from foveal.envs.driving.collisions import collide
 from foveal.envs.driving.drivers import decide
 from foveal.envs.driving.motion import advance, settle, speed_to_index
+from foveal.envs.driving.observations import Observation, begin, make_observation, memory, recall
+from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
-from foveal.envs.driving.observations.straight import kinematics_space, observe_kinematics
+from foveal.envs.driving.observations.straight import is_straight, kinematics_space, observe_kinematics
 from foveal.envs.driving.options import DrivingParams
 from foveal.envs.driving.roads import Network, Road
 from foveal.envs.driving.simulation import REWARD_TERMS, Outcome, Rules, Simulation
@@ -69,7 +71,7 @@ _DEFAULT_VALUES = np.array([DRIVER_DEFAULTS[TIME_GAP], DRIVER_DEFAULTS[MIN_GAIN]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HighwayParams(DrivingParams):
+class HighwayParams(ObservationParams, DrivingParams):
     """Parameters of the highway, named as in highway-env 1.12 where it has them (nested keys get a prefix)."""
 
     lanes_count: int = param(4, "lanes [1]", low=1, high=MAX_LANES)
@@ -92,8 +94,6 @@ class HighwayParams(DrivingParams):
     action_target_speeds: tuple[float, ...] = param(
         (20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
     )
-    observation_vehicles_count: int = param(5, "observed vehicles, the ego included [1]", low=1, high=100)
-    observation_see_behind: bool = param(False, "observe vehicles more than 10 m behind too")
     screen_width: int = param(600, "frame width [px]", low=16, high=4096)
     screen_height: int = param(150, "frame height [px]", low=16, high=4096)
     scaling: float = param(5.5, "frame scale [px/m]", low=0.1, high=100)
@@ -130,8 +130,24 @@ class Highway(DrivingWorld):
     params: HighwayParams
 
     def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
-        self.metadata["render_fps"] = self.params.policy_frequency
-        return kinematics_space(self.params.observation_vehicles_count), spaces.Discrete(5)
+        p, rows = self.params, self.num_envs
+        self.metadata["render_fps"] = p.policy_frequency
+        columns = p.vehicles_count + 1
+        features = len(FEATURES) if p.traffic[0] == sum(p.traffic) else len(FEATURES) + len(NETWORK_FEATURES)
+        self._traffic = allocate(rows, columns, features)
+        self._seen: Observation | None = None
+        self._sight: Sight | None = None  # for what reads any road; the highway's own observation does without
+        if is_straight(p) and not (p.risk or p.cost or p.reward != "default"):
+            return kinematics_space(p.observation_vehicles_count), spaces.Discrete(5)
+        road, network = _laid(p.lanes_count)
+        self._sight = Sight(
+            self._traffic, np.full(rows, columns), np.zeros((rows, 1), np.int64), self._elapsed, self._seed,
+            self._episode, network.lanes, network.graph, np.array(p.action_target_speeds), columns,
+        )  # fmt: skip
+        if is_straight(p):
+            return kinematics_space(p.observation_vehicles_count), spaces.Discrete(5)
+        self._seen = make_observation(p, self._sight, road, ("0", "1", 0))
+        return self._seen.space, spaces.Discrete(5)
 
     def _allocate(self) -> dict[str, NDArray[Any]]:
         p, rows = self.params, self.num_envs
@@ -146,6 +162,7 @@ class Highway(DrivingWorld):
             ego_spacing=p.ego_spacing,
             traffic_spacing=1 / p.vehicles_density,
             traffic_collisions=p.traffic_collisions,
+            kinematics=self._seen is None,
             see_behind=p.observation_see_behind,
             offroad_terminal=p.offroad_terminal,
             normalize=p.normalize_reward,
@@ -153,14 +170,16 @@ class Highway(DrivingWorld):
             speed_range=(p.reward_speed_range[0], p.reward_speed_range[1]),
             shares=shares(p.traffic),
         )
-        features = len(FEATURES) if p.traffic[0] == sum(p.traffic) else len(FEATURES) + len(NETWORK_FEATURES)
-        self._traffic = allocate(rows, p.vehicles_count + 1, features)
         self._time = np.zeros(rows)
+        if self._seen is not None:
+            self._observations = self._seen.array
+        observations = self._observations if self._seen is None else np.zeros((rows, 0, 0), np.float32)
         self._outcome = Outcome(
-            self._observations,
-            np.full(self._observations.shape[:2], -1, np.int64),
+            observations,
+            np.full(observations.shape[:2], -1, np.int64),
             self._rewards,
             np.zeros((rows, len(REWARD_TERMS))),
+            np.zeros((rows, len(self.action_names)), np.bool_),
             self._terminated,
             self._truncated,
         )
@@ -175,28 +194,33 @@ class Highway(DrivingWorld):
         )
         self._allocate_trace(frames, self._rules.step_time)
         state = {"traffic": self._traffic, "time": self._time}
-        if p.risk or p.cost or p.reward != "default":
-            network, vehicles = _network(p.lanes_count), p.vehicles_count + 1
-            self._sight = Sight(
-                self._traffic, np.full(rows, vehicles), np.zeros((rows, 1), np.int64), np.zeros(rows, np.int64),
-                self._seed, self._episode, network.lanes, network.graph, self._simulation.target_speeds, vehicles,
-            )  # fmt: skip
-            observed = self._outcome.observed[:, None]
+        if self._seen is not None:
+            state |= memory(self._seen)
+        if self._sight is not None:
+            observed = self._outcome.observed[:, None] if self._seen is None else self._seen.observed
             state |= self._equip(p.lanes_count, p.observation_vehicles_count, observed)
         return state
 
     def _spawn(self, rows: Rows) -> None:
         launch(spawn_rows, rows.size, rows, self._seed, self._episode, self._simulation)
+        if self._seen is not None:
+            begin(self._seen, rows)
         self._assess(rows, begun=True)
 
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
-        self._assess(np.flatnonzero(self._active))
+        rows = np.flatnonzero(self._active)
+        if self._seen is not None:
+            self._seen.observe(rows)
+        self._assess(rows)
 
     def _restored(self) -> None:
         launch(restore_rows, self.num_envs, self._simulation)
-        self._assess(np.arange(self.num_envs), restored=True)
+        rows = np.arange(self.num_envs)
+        if self._seen is not None:
+            recall(self._seen, rows)
+        self._assess(rows, restored=True)
 
     def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
         for feature in (LANE, TARGET_LANE):
@@ -210,11 +234,14 @@ class Highway(DrivingWorld):
             "speed": self._traffic[:, SPEED, 0],
             "crashed": self._traffic[:, CRASHED, 0] != 0,
             "rewards": {name: terms[:, k] for k, name in enumerate(REWARD_TERMS)},
+            "action_mask": self._outcome.able,
             **self._assessment(),
         }
 
     def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
-        return np.arange(self._traffic.shape[2]), 0, self._outcome.observed[row].copy()
+        observed = self._outcome.observed if self._seen is None else self._seen.observed
+        slots = np.zeros(0, np.int64) if observed is None else observed[row].reshape(-1).copy()
+        return np.arange(self._traffic.shape[2]), 0, slots
 
     def _lanes(self) -> tuple[Lane, ...]:
         return _road(self.params.lanes_count)
@@ -234,8 +261,9 @@ class HighwayEnv(SingleEnv):
     have no effect.
 
     ## Observation space
-    ``Box`` (observation_vehicles_count, 5) float32. Row 0 is the ego (absolute), the others are the nearest vehicles
-    along the road, nearest first (relative to the ego); absent ones are zero.
+    By `observation`. The default, Kinematics, is a ``Box`` (observation_vehicles_count, 5) float32. Row 0 is the ego
+    (absolute), the others are the nearest vehicles along the road, nearest first (relative to the ego); absent ones
+    are zero.
 
     | column | feature | min | max | unit of 1.0 |
     |---|---|---|---|---|
@@ -266,6 +294,14 @@ class HighwayEnv(SingleEnv):
     world = Highway
 
 
+@lru_cache(maxsize=4)
+def _laid(lanes: int) -> tuple[Road, Network]:
+    """The road, for observations that work on any."""
+    road = Road()
+    road.parallel("0", "1", lanes, (0.0, 0.0), (ROAD_LENGTH, 0.0), width=LANE_WIDTH, speed_limit=SPEED_LIMIT)
+    return road, road.compiled()
+
+
 def _road(lanes: int) -> tuple[Lane, ...]:
     ends = np.array([[0.0, 0.0], [ROAD_LENGTH, 0.0]])
     return tuple(
@@ -276,14 +312,6 @@ def _road(lanes: int) -> tuple[Lane, ...]:
         )
         for lane in range(lanes)
     )
-
-
-@cache
-def _network(lanes: int) -> Network:
-    """The straight road as worlds on road networks know it, for what reads one."""
-    road = Road()
-    road.parallel("0", "1", lanes, (0.0, 0.0), (ROAD_LENGTH, 0.0), width=LANE_WIDTH, speed_limit=SPEED_LIMIT)
-    return road.compiled()
 
 
 @kernel
@@ -374,11 +402,24 @@ def restore_rows(start, stop, sim):
 
 @kernel
 def finish(sim, r):
-    """Rank the vehicles of row `r`, and write its reward and its observation."""
+    """Rank the vehicles of row `r`, and write its reward, its observation and what the ego may do."""
     t, lanes = sim.traffic[r], sim.rules.lanes
     rank(t, sim.ranks[r], lanes)
     reward(t, r, sim.rules, sim.outcome)
-    observe_kinematics(t, lanes, sim.rules.see_behind, sim.outcome.observations[r], sim.outcome.observed[r])
+    if sim.rules.kinematics:
+        observe_kinematics(t, lanes, sim.rules.see_behind, sim.outcome.observations[r], sim.outcome.observed[r])
+    enable(t, lanes, sim.target_speeds, sim.outcome.able[r])
+
+
+@kernel
+def enable(t, lanes, speeds, able):
+    """Write which meta-actions (5,) of the ego are not in vain."""
+    lane = t[LANE, 0]
+    able[IDLE] = True
+    able[LANE_LEFT] = lane > 0 and reachable(t[X, 0], t[Y, 0], lane - 1)
+    able[LANE_RIGHT] = lane < lanes - 1 and reachable(t[X, 0], t[Y, 0], lane + 1)
+    able[FASTER] = t[TARGET_SPEED, 0] < speeds[speeds.size - 1]
+    able[SLOWER] = t[TARGET_SPEED, 0] > speeds[0]
 
 
 @kernel

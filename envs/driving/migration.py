@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ _KINEMATICS = {
     "order": "sorted", "normalize": True, "clip": True, "see_behind": False, "observe_intentions": False,
     "include_obstacles": True,
 }  # fmt: skip
+_LIDAR = {"cells": 16, "maximum_range": 60.0, "normalize": True}
 _META = {"longitudinal": True, "lateral": True, "target_speeds": (20.0, 25.0, 30.0)}
 _CONTINUOUS = {
     "longitudinal": True, "lateral": True, "acceleration_range": (-5.0, 5.0),
@@ -33,6 +34,7 @@ _CONTINUOUS = {
 }  # fmt: skip
 _IMPLIED: dict[str, dict[str, Any]] = {
     "Kinematics": _KINEMATICS,
+    "LidarObservation": _LIDAR,
     "DiscreteMetaAction": _META,
     "ContinuousAction": _CONTINUOUS,
     "DiscreteAction": {**_CONTINUOUS, "actions_per_axis": 3},
@@ -49,7 +51,13 @@ _RENAMED = {
     "action.actions_per_axis": "action_per_axis",
     "other_vehicles_type": "traffic",
 }
-_TYPES = {"DiscreteMetaAction": "DiscreteMeta", "ContinuousAction": "Continuous", "DiscreteAction": "Discrete"}
+_TYPES = {
+    "DiscreteMetaAction": "DiscreteMeta",
+    "ContinuousAction": "Continuous",
+    "DiscreteAction": "Discrete",
+    "LidarObservation": "Lidar",
+    "TupleObservation": "Tuple",
+}
 _TEMPERAMENTS = ("IDMVehicle", "LinearVehicle", "AggressiveVehicle", "DefensiveVehicle")
 """In the order of `foveal.envs.driving.temperaments.DRIVERS`."""
 _ONLY: dict[str, Any] = {
@@ -58,14 +66,6 @@ _ONLY: dict[str, Any] = {
     "manual_control": False,
     "lane_change_reward": 0,
     "on_road_reward": 0,
-    "observation.type": "Kinematics",
-    "observation.features": ("presence", "x", "y", "vx", "vy"),
-    "observation.features_range": None,
-    "observation.absolute": False,
-    "observation.order": "sorted",
-    "observation.normalize": True,
-    "observation.clip": True,
-    "observation.observe_intentions": False,
     "observation.include_obstacles": True,
     "observation.flatten": False,
     "action.type": "DiscreteMetaAction",
@@ -114,12 +114,15 @@ def params_from_config(config: Mapping[str, Any], world: type[DrivingWorld]) -> 
     fields = {field.name for field in dataclasses.fields(world.Params)}
     params: dict[str, Any] = {}
     config = _of_each_agent(config) if "controlled_vehicles" in fields else config
-    for theirs, value in _flattened(config):
+    settings = list(_flattened(config))
+    for theirs, value in settings:
         ours = _RENAMED.get(theirs, theirs.replace(".", "_"))
         if theirs == "observation.features_range" and "observation_range_x" in fields:
-            params |= _ranges(value, config)
+            params |= _ranges(value, dict(settings)["observation.features"])
         elif ours in fields:
-            params[ours] = _converted(theirs, value)
+            converted = _converted(theirs, value)
+            if params.setdefault(ours, converted) != converted:
+                raise ValueError(f"highway-env's {theirs} of several values cannot be translated")
         elif theirs in _PICTURES:
             continue
         elif theirs not in _ONLY:
@@ -149,16 +152,24 @@ def _flattened(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if name not in ("observation", "action"):
             yield name, value
             continue
+        if value["type"] == "TupleObservation":
+            parts = value["observation_configs"]
+            yield from (("observation.type", value["type"]), ("observation.tuple", [one["type"] for one in parts]))
+            for part in parts:
+                yield from ((n, v) for n, v in _flattened({"observation": part}) if n != "observation.type")
+            continue
         for inner, setting in {"type": None, **_IMPLIED.get(value["type"], {}), **value}.items():
             implied = _IMPLIED.get(value["type"], {}).get(inner)
             yield f"{name}.{inner}", implied if setting is None else setting
 
 
 def _converted(name: str, value: Any) -> Any:
-    if name == "action.type":
+    if name in ("action.type", "observation.type"):
         return _TYPES.get(value, value)
     if name == "other_vehicles_type":
         return _shares(value)
+    if name == "observation.tuple":
+        return tuple(_TYPES.get(kind, kind) for kind in value)
     if name in ("action.acceleration_range", "action.steering_range"):
         return _either_way(name, value)
     if name == "destination":
@@ -187,14 +198,13 @@ def _either_way(name: str, bounds: Any) -> float:
     return float(high)
 
 
-def _ranges(ranges: Mapping[str, Any] | None, config: Mapping[str, Any]) -> dict[str, Any]:
+def _ranges(ranges: Mapping[str, Any] | None, features: Iterable[str]) -> dict[str, Any]:
     """The ranges of x, y, vx and vy."""
     if ranges is None:
         return {"observation_range_x": 200.0, "observation_range_y": 0.0} | {
             f"observation_range_{name}": 80.0 for name in ("vx", "vy")
         }
     params = {}
-    features = config["observation"].get("features", _KINEMATICS["features"])
     for name in ("x", "y", "vx", "vy"):
         if name in ranges:
             params[f"observation_range_{name}"] = _either_way(f"observation.features_range.{name}", ranges[name])

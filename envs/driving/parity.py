@@ -95,7 +95,7 @@ class Comparison:
             self.disagreement = f"step {self.steps}: {ours['x'].size} vehicles, there {theirs['x'].size}"
             return
         for name in QUANTITIES:
-            difference = np.abs(np.subtract(ours[name], theirs[name], dtype=np.float64))
+            difference = np.abs(np.subtract(np.ravel(ours[name]), np.ravel(theirs[name]), dtype=np.float64))
             if name == "observation":  # float32, which is coarser than TOLERANCE from 16 on
                 difference = difference / np.maximum(1.0, np.abs(theirs[name]))
             largest = float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
@@ -163,7 +163,7 @@ def step_reference(env: Any, world: DrivingWorld, action: Any) -> Snapshot:
         "timer": np.array([0.0 if v in env.controlled_vehicles else getattr(v, "timer", 0.0) for v in vehicles]),
         "pushed": np.array([v.impact is not None for v in vehicles]),
         "push": np.array([np.zeros(2) if v.impact is None else v.impact for v in vehicles]),
-        "observation": np.array(observation),
+        "observation": _flat(observation),
         "reward": np.append(reward, info["agents_rewards"] if several else ()),
         "terminated": np.asarray(bool(terminated)),
         "truncated": np.asarray(bool(truncated)),
@@ -192,11 +192,20 @@ def step_ours(world: DrivingWorld, action: Any) -> Snapshot:
         "crashed": traffic["crashed"] != 0,
         "pushed": pushed,
         "push": np.where(pushed, [traffic["push_x"], traffic["push_y"]], 0.0).T,
-        "observation": observations[0],
+        "observation": _flat(observations, 0),
         "reward": np.append(rewards[0], infos["agents_rewards"][0] if egos > 1 else ()),
         "terminated": terminated[0],
         "truncated": truncated[0],
     }
+
+
+def _flat(observation: Any, row: int | None = None) -> NDArray[Any]:
+    """An observation, or a row of batched ones; the parts of a dict or of a tuple as one (M,)."""
+    if isinstance(observation, dict):
+        observation = tuple(observation.values())
+    if isinstance(observation, tuple):
+        return np.concatenate([np.ravel(_flat(part, row)) for part in observation])
+    return np.ravel(observation if row is None else observation[row])
 
 
 @dataclass(frozen=True)

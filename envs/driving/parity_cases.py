@@ -70,11 +70,28 @@ def _others(kind: str) -> dict[str, Any]:
     return {"other_vehicles_type": f"highway_env.vehicle.behavior.{kind}Vehicle"}
 
 
+def _lidar(**settings: Any) -> dict[str, Any]:
+    return {"observation": {"type": "LidarObservation", **settings}}
+
+
+def _kinematics(*features: str, **settings: Any) -> dict[str, Any]:
+    named = {"features": list(features)} if features else {}
+    return {"observation": {"type": "Kinematics", **named, **settings}}
+
+
 def _highways(default: int, fast: int) -> dict[str, int]:
     return {"highway-v0": default, "highway-fast-v0": fast}
 
 
+_BOTH = {
+    "observation": {
+        "type": "TupleObservation",
+        "observation_configs": [{"type": "Kinematics", "vehicles_count": 7}, {"type": "LidarObservation", "cells": 9}],
+    }
+}
 _FEW = {"vehicles_count": 20}
+_RANGES = {"x": [-60, 60], "y": [-12, 12], "vx": [-15, 15], "vy": [-5, 5]}
+_POSE = ("presence", "heading", "cos_h", "sin_h", "x", "y", "long_off", "lat_off", "ang_off", "cos_d", "sin_d")
 _REWARDS = {"collision_reward": -3, "right_lane_reward": 0.7, "reward_speed_range": [15, 35], **_FEW}
 _MERGE = {"lanes_count": 4, "vehicles_count": 12, "converge_merge_length": 120, "merging_speed_reward": 0}
 CASES = (
@@ -121,6 +138,30 @@ CASES = (
     Case("defaults", {}, {"merge-v0": 30, "merge-v1": 30}, ("random", "calm", *META_ACTIONS)),
     Case("defaults", {}, {"merge-generic-v0": 30, "merge-generic-v1": 30}),
     Case("4 lanes, 12 cars", _MERGE, {"merge-generic-v1": 30}),
+    Case("Lidar", _lidar(), {"merge-v1": 30, "highway-fast-v0": 30}),
+    Case(
+        "Lidar, 64 beams of 150 m in metres",
+        _lidar(cells=64, maximum_range=150, normalize=False),
+        {"merge-v0": 5, "merge-v1": 5, "highway-v0": 3, "highway-fast-v0": 10},
+    ),
+    Case(
+        "Lidar, 5 beams, skidding",
+        {**_lidar(cells=5, maximum_range=20), **_FEW},
+        _highways(3, 10),
+        prepare="skidding",
+        beyond=5,
+    ),
+    Case("Kinematics and Lidar", _BOTH, {"merge-v1": 5, "highway-fast-v0": 10}),
+    Case("absolute", {**_kinematics(absolute=True), **_FEW}, _highways(3, 30)),
+    Case("other features", {**_kinematics(*_POSE), **_FEW}, _highways(3, 30)),
+    Case(
+        "other features in metres, skidding",
+        {**_kinematics(*_POSE, normalize=False, see_behind=True), **_FEW},
+        _highways(3, 10),
+        prepare="skidding",
+    ),
+    Case("other ranges", {**_kinematics(features_range=_RANGES), **_FEW}, _highways(3, 10)),
+    Case("other ranges, not clipped", {**_kinematics(features_range=_RANGES, clip=False), **_FEW}, _highways(0, 10)),
 )
 
 

@@ -23,7 +23,7 @@ from foveal.envs.driving.lanes import from_lane, heading_at
 from foveal.envs.driving.motion import speed_to_index
 from foveal.envs.driving.navigation import settle
 from foveal.envs.driving.network import Drive, Outcome, Timing, step_rows
-from foveal.envs.driving.observations import make_observation
+from foveal.envs.driving.observations import begin, make_observation, memory, recall
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.options import DrivingParams
@@ -215,11 +215,13 @@ class ScenarioWorld(DrivingWorld):
             "time": self._time,
             "clock": self._clock,
             "draws": self._draws,
+            **memory(self._seen),
         }
 
     def _spawn(self, rows: Rows) -> None:
         launch(clear_rows, rows.size, rows, self._drive)
         launch(self.scenario.spawn, rows.size, rows, self._drive, self._rules)
+        begin(self._seen, rows)
         self._judge(rows, np.ones_like(self._egos))
         self._assess(rows, begun=True)
 
@@ -229,14 +231,14 @@ class ScenarioWorld(DrivingWorld):
         meta, controls = self._controls.split(actions)
         drive = self._drive
         launch(step_rows, rows.size, rows, meta, controls, self._trace_slot, self._trace, self._traced, drive)
+        self._seen.observe(rows)
         self._judge(rows, meta)
         self._assess(rows)
         if self.scenario.after is not None:
             launch(self.scenario.after, rows.size, rows, drive, self._rules)
 
     def _judge(self, rows: Rows, meta: NDArray[np.int64]) -> None:
-        """Observe these rows, reward them and say which have ended."""
-        self._seen.observe(rows)
+        """Reward these rows and say which have ended."""
         launch(self.scenario.judge, rows.size, rows, meta, self._drive, self._rules)
         if self._controls.meta:
             drive = self._drive
@@ -246,6 +248,7 @@ class ScenarioWorld(DrivingWorld):
     def _restored(self) -> None:
         rows = np.arange(self.num_envs)
         launch(settle_rows, rows.size, rows, self._drive)
+        recall(self._seen, rows)
         self._judge(rows, np.ones_like(self._egos))
         self._assess(rows, restored=True)
 

@@ -22,6 +22,7 @@ class Rules(NamedTuple):
     ego_spacing: float
     traffic_spacing: float
     traffic_collisions: bool
+    kinematics: bool  # observe as `foveal.envs.driving.observations.straight` does
     see_behind: bool
     offroad_terminal: bool
     normalize: bool
@@ -33,10 +34,11 @@ class Rules(NamedTuple):
 class Outcome(NamedTuple):
     """What a step hands out, one entry a row."""
 
-    observations: NDArray[np.float32]  # (N, S, 5)
+    observations: NDArray[np.float32]  # (N, S, 5), where rules.kinematics
     observed: NDArray[np.int64]  # (N, S) the vehicle in each slot
     rewards: NDArray[np.float64]  # (N,)
     terms: NDArray[np.float64]  # (N, 4) REWARD_TERMS
+    able: NDArray[np.bool_]  # (N, 5) which meta-actions are not in vain
     terminated: NDArray[np.bool_]  # (N,)
     truncated: NDArray[np.bool_]  # (N,)
 

@@ -20,6 +20,33 @@ class Episode(NamedTuple):
     truncated: bool
 
 
+def row_of(observations, row):
+    """A row of batched observations: an array, or a dict or a tuple of such."""
+    if isinstance(observations, dict):
+        return {key: row_of(part, row) for key, part in observations.items()}
+    if isinstance(observations, tuple):
+        return tuple(row_of(part, row) for part in observations)
+    return observations[row]
+
+
+def leaves(observations):
+    """The arrays that observations are made of."""
+    if isinstance(observations, (dict, tuple)):
+        parts = observations.values() if isinstance(observations, dict) else observations
+        return [leaf for part in parts for leaf in leaves(part)]
+    return [observations]
+
+
+@pytest.fixture(name="row_of", scope="session")
+def row_of_fixture():
+    return row_of
+
+
+@pytest.fixture(name="leaves", scope="session")
+def leaves_fixture():
+    return leaves
+
+
 @pytest.fixture(params=sorted(WORLDS))
 def env_id(request):
     return request.param
@@ -87,12 +114,12 @@ def batch_episodes(act):
         mode, rows = env.metadata["autoreset_mode"], range(env.num_envs)
         observations, _ = env.reset(seed=seeds)
         done = [[] for _ in rows]
-        current = [([observations[r]], []) for r in rows]
+        current = [([row_of(observations, r)], []) for r in rows]
         ended = np.zeros(env.num_envs, np.bool_)
         while any(len(row) < count for row in done):
             if mode is AutoresetMode.DISABLED and ended.any():
                 observations, _ = env.reset(options={"reset_mask": ended})
-                current = [([observations[r]], []) if ended[r] else current[r] for r in rows]
+                current = [([row_of(observations, r)], []) if ended[r] else current[r] for r in rows]
                 ended[:] = False
             space = env.single_action_space
             actions = [act(space, seeds[r], len(done[r]), len(current[r][1])) for r in rows]
@@ -100,16 +127,16 @@ def batch_episodes(act):
             for r in rows:
                 if ended[r]:  # a reset step of next_step autoreset
                     assert (rewards[r], terminated[r], truncated[r]) == (0, False, False)
-                    current[r] = ([observations[r]], [])
+                    current[r] = ([row_of(observations, r)], [])
                     ended[r] = False
                     continue
                 ends = terminated[r] or truncated[r]
                 same_step = ends and mode is AutoresetMode.SAME_STEP
-                current[r][0].append(infos["final_obs"][r] if same_step else observations[r])
+                current[r][0].append(infos["final_obs"][r] if same_step else row_of(observations, r))
                 current[r][1].append(float(rewards[r]))
                 if ends:
                     done[r].append(Episode(*current[r], bool(terminated[r]), bool(truncated[r])))
-                    current[r] = ([observations[r]], [])
+                    current[r] = ([row_of(observations, r)], [])
                     ended[r] = not same_step
         return [row[:count] for row in done]
 

@@ -6,15 +6,18 @@ which writes some rows of it, and `observed` (N, E, S), who is in which slot, or
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from foveal.envs.driving.observations.kinematics import Kinematics
+from foveal.envs.driving.observations.lidar import Lidar
 from foveal.envs.driving.observations.params import ObservationParams
+from foveal.envs.driving.observations.several import Several
 from foveal.envs.driving.observations.sight import Sight
+from foveal.envs.driving.observations.top_down import TopDown
 from foveal.envs.driving.roads import Name, Road
 
 
@@ -35,7 +38,26 @@ class Observation(Protocol):
         ...
 
 
-KINDS: dict[str, type[Any]] = {"Kinematics": Kinematics}
+@runtime_checkable
+class Remembering(Protocol):
+    """A kind that shows something of the past too.
+
+    Attributes:
+        memory: Arrays (N, ...) that a world's state must hold besides its own.
+    """
+
+    memory: dict[str, NDArray[Any]]
+
+    def begin(self, rows: NDArray[np.int64]) -> None:
+        """Write the first observations of these rows' episodes."""
+        ...
+
+    def recall(self, rows: NDArray[np.int64]) -> None:
+        """Write the observations of these rows anew, where `memory` has been restored."""
+        ...
+
+
+KINDS: dict[str, type[Any]] = {"Kinematics": Kinematics, "Lidar": Lidar, "TopDown": TopDown, "Tuple": Several}
 """By the names of `foveal.envs.driving.observations.params.OBSERVATIONS`."""
 
 
@@ -43,3 +65,18 @@ def make_observation(p: ObservationParams, sight: Sight, road: Road, start: Name
     """The kind of observation that the parameters name."""
     made: Observation = KINDS[p.observation].from_params(p, sight, road, start)
     return made
+
+
+def begin(kind: Observation, rows: NDArray[np.int64]) -> None:
+    """Write the first observations of these rows' episodes."""
+    (kind.begin if isinstance(kind, Remembering) else kind.observe)(rows)
+
+
+def recall(kind: Observation, rows: NDArray[np.int64]) -> None:
+    """Write the observations of these rows anew, after the world's state was restored."""
+    (kind.recall if isinstance(kind, Remembering) else kind.observe)(rows)
+
+
+def memory(kind: Observation) -> dict[str, NDArray[Any]]:
+    """The arrays (N, ...) that the world's state must hold for this kind."""
+    return kind.memory if isinstance(kind, Remembering) else {}

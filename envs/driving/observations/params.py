@@ -6,7 +6,7 @@ import dataclasses
 
 from foveal.envs.params import Params, param
 
-OBSERVATIONS = ("Kinematics",)
+OBSERVATIONS = ("Kinematics", "Lidar", "TopDown", "Tuple")
 FEATURES = (
     "presence", "x", "y", "vx", "vy", "heading", "cos_h", "sin_h", "cos_d", "sin_d", "long_off", "lat_off", "ang_off",
 )  # fmt: skip
@@ -33,3 +33,20 @@ class ObservationParams(Params):
     observation_intentions: bool = param(False, "observe the others' destinations too")
     observation_vehicles_count: int = param(5, "observed vehicles, the ego included [1]", low=1, high=100)
     observation_see_behind: bool = param(False, "observe vehicles more than 10 m behind too")
+    observation_cells: int = param(16, "beams of the Lidar [1]", low=1, high=1024)
+    observation_maximum_range: float = param(60.0, "range of the Lidar [m]", low=0.1, high=1e4)
+    observation_width: int = param(84, "width of the TopDown image [px]", low=8, high=1024)
+    observation_height: int = param(84, "height of the TopDown image [px]", low=8, high=1024)
+    observation_stack: int = param(4, "TopDown images in a stack, the last one the latest [1]", low=1, high=16)
+    observation_gray: bool = param(True, "TopDown images are gray; else red, green and blue")
+    observation_scaling: float = param(1.75, "scale of the TopDown image [px/m]", low=0.25, high=50)
+    observation_centering: tuple[float, ...] = param(
+        (0.3, 0.5), "where the ego stands in the TopDown image [1]", low=0, high=1, items=(2, 2)
+    )
+    observation_turns: bool = param(False, "the TopDown image turns with the ego, which always heads right")
+    observation_tuple: tuple[str, ...] = param(
+        ("Kinematics", "Lidar"),
+        "kinds of observation in a Tuple",
+        choices=tuple(kind for kind in OBSERVATIONS if kind != "Tuple"),
+        items=(1, len(OBSERVATIONS)),
+    )

@@ -7,6 +7,7 @@ import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import Positional, UseAppendAction, arg
@@ -34,9 +35,13 @@ class List:
 
     env: Annotated[str | None, Positional, arg(metavar="ENV")] = None
     """A world, to list its parameters with their units."""
+    picture: Path | None = None
+    """Draw a frame of every world, or of ENV, into this PNG file too."""
 
     def run(self) -> None:
-        """Print the table."""
+        """Print the table, and draw the picture."""
+        if self.picture is not None:
+            draw_worlds([self.env] if self.env else list(WORLDS), self.picture)
         if self.env is None:
             print_table(["world", "what it is"], [[name, world.summary] for name, world in WORLDS.items()])
             return
@@ -47,6 +52,27 @@ class List:
             for field in dataclasses.fields(kind)
         ]
         print_table(["parameter", "default", "valid", "meaning [unit]"], rows)
+
+
+def draw_worlds(ids: Sequence[str], path: Path) -> None:
+    """Draw a frame of each of these worlds into a PNG file.
+
+    Raises:
+        BadInput: for an unknown world, a file of another kind, or one that cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise BadInput(f"--picture {path}: must end in .png")
+    for env_id in ids:
+        params_class(env_id)
+
+    import cv2
+
+    from foveal.envs.gallery import contact_sheet
+
+    sheet = contact_sheet(ids)
+    with told_as(BadInput, OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
 
 
 def params_class(env_id: str) -> type[Params]:

@@ -206,6 +206,8 @@ def test_params_are_those_of_the_registered_ids() -> None:
         assert ours == translated
 
 
+GRAYSCALE = {"type": "GrayscaleObservation", "observation_shape": (8, 8), "stack_size": 1, "weights": [0.3, 0.6, 0.1]}
+BOTH, NOT_CLIPPED = {"type": "TupleObservation"}, {"type": "Kinematics", "clip": False}
 OBSERVATION, ACTION = {"type": "Kinematics"}, {"type": "DiscreteMetaAction"}
 
 
@@ -220,13 +222,13 @@ OBSERVATION, ACTION = {"type": "Kinematics"}, {"type": "DiscreteMetaAction"}
         ({"lanes_count": 40}, "lanes_count"),
         ({"reward_speed_range": [30, 20]}, "reward_speed_range"),
         ({"simulation_frequency": 1, "policy_frequency": 5}, "simulation_frequency"),
-        ({"observation": {"type": "OccupancyGrid"}}, "observation.type"),
-        ({"observation": {**OBSERVATION, "features": ["presence", "x", "y"]}}, "observation.features"),
         ({"observation": {**OBSERVATION, "features_range": {"x": [-9, 9]}}}, "observation.features_range"),
-        ({"observation": {**OBSERVATION, "absolute": True}}, "observation.absolute"),
-        ({"observation": {**OBSERVATION, "order": "shuffled"}}, "observation.order"),
-        ({"observation": {**OBSERVATION, "normalize": False}}, "observation.normalize"),
-        ({"observation": {**OBSERVATION, "clip": False}}, "observation.clip"),
+        ({"observation": {**OBSERVATION, "features_range": {"heading": [-9, 9]}}}, "observation.features_range"),
+        ({"observation": GRAYSCALE}, "observation.observation_shape"),
+        (
+            {"observation": {**BOTH, "observation_configs": [OBSERVATION, {**OBSERVATION, "clip": False}]}},
+            "observation.clip",
+        ),
         ({"observation": {**OBSERVATION, "vehicles_count": 101}}, "observation_vehicles_count"),
         ({"action": {"type": "ContinuousAction"}}, "action.type"),
         ({"action": {**ACTION, "longitudinal": False}}, "action.longitudinal"),
@@ -239,6 +241,19 @@ OBSERVATION, ACTION = {"type": "Kinematics"}, {"type": "DiscreteMetaAction"}
 def test_a_setting_that_cannot_be_translated_is_named(config: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named.replace(".", r"\.")):
         from_highway_env(fast(**config))
+
+
+def test_the_action_mask_is_what_highway_env_calls_available() -> None:
+    for seed in range(3):
+        env = fast(lanes_count=2 + seed)
+        env.reset(seed=seed)
+        world = from_highway_env(env)
+        for action in np.random.default_rng(seed).integers(5, size=25):
+            _, _, terminated, truncated, _ = env.step(int(action))
+            info = world.step(np.array([action]))[-1]
+            assert np.flatnonzero(info["action_mask"][0]).tolist() == sorted(env.get_available_actions())
+            if terminated or truncated:
+                break
 
 
 def test_target_speeds_may_be_an_array_as_in_highway_env() -> None:

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from foveal.envs.driving import topdown
+from foveal.envs.driving import sprites, surface, topdown
 from foveal.envs.overlay import HEADS, Annotation
 from foveal.envs.scene import Lane, Scene
 
@@ -134,9 +134,9 @@ def test_stripes_lie_in_the_world_and_scroll_with_the_ego():
     for x in (300.0, 303.3, 341.7):
         line, view = dashes(x)
         world = view.origin[0] + (np.arange(600) + 0.5) / view.scaling
-        phase = world % topdown.DASH_PERIOD
-        inside = (phase > 0.3) & (phase < topdown.DASH - 0.3)
-        outside = (phase > topdown.DASH + 0.3) & (phase < topdown.DASH_PERIOD - 0.3)
+        phase = world % surface.DASH_PERIOD
+        inside = (phase > 0.3) & (phase < surface.DASH - 0.3)
+        outside = (phase > surface.DASH + 0.3) & (phase < surface.DASH_PERIOD - 0.3)
         assert line[inside].min() > 1.5 * line[outside].max()
     before, after = dashes(300.0)[0], dashes(302.0)[0]  # 2 m are 11 pixels
     np.testing.assert_allclose(after[:-11], before[11:], atol=2)
@@ -156,7 +156,7 @@ def test_the_picture_does_not_depend_on_what_was_drawn_before():
     for x in (0.0, 450.0, 900.0):
         topdown.draw(scene_of([[x, 0.0]]), **SIZE)
     np.testing.assert_array_equal(topdown.draw(scene, **SIZE), first)
-    for cached in (topdown._patch, topdown._road, topdown._sprite, topdown._car):
+    for cached in (topdown._patch, surface.surface_of, sprites.car, sprites._car):
         cached.cache_clear()
     np.testing.assert_array_equal(topdown.draw(scene, **SIZE), first)
     first[:] = 0  # the caller's own
@@ -165,13 +165,13 @@ def test_the_picture_does_not_depend_on_what_was_drawn_before():
 
 def test_what_is_out_of_view_is_not_drawn(monkeypatch):
     filled, stamped = [], []
-    fill, stamp = topdown._fill, topdown._stamp
+    fill, stamp = surface.fill, topdown.stamp
     monkeypatch.setattr(
-        topdown,
-        "_fill",
+        surface,
+        "fill",
         lambda image, quads, colours: (filled.append(len(quads)), fill(image, quads, colours)),
     )
-    monkeypatch.setattr(topdown, "_stamp", lambda *args: (stamped.append(args), stamp(*args)))
+    monkeypatch.setattr(topdown, "stamp", lambda *args: (stamped.append(args), stamp(*args)))
     here = straight(length=400.0)
     far = tuple(
         Lane(lane.centre + np.array([0.0, 5000.0 + 50 * i]), 4.0, lane.lines) for i in range(20) for lane in here
@@ -276,7 +276,7 @@ def test_the_panel_stays_at_the_top(width, height):
 def test_drawing_needs_no_display_and_importing_needs_no_opencv():
     code = """
 import sys
-from foveal.envs.driving import topdown
+from foveal.envs.driving import sprites, surface, topdown
 assert not {"cv2", "pygame", "matplotlib", "torch"} & set(sys.modules), sorted(sys.modules)
 sys.path.insert(0, sys.argv[1])
 import test_topdown
@@ -288,9 +288,9 @@ assert "pygame" not in sys.modules
 
 
 def test_opencv_draws_polygons_where_we_think():
-    """The half-pixel and the bleed that `_fill` and `_marking` reckon with."""
+    """The half-pixel and the bleed that `fill` and `_marking` reckon with."""
     image = np.zeros((40, 40), np.uint8)
-    topdown._fill(image, np.array([[[10.0, 12.0], [30.0, 12.0], [30.0, 20.0], [10.0, 20.0]]]), [(255,)])
+    surface.fill(image, np.array([[[10.0, 12.0], [30.0, 12.0], [30.0, 20.0], [10.0, 20.0]]]), [(255,)])
     column = image[:, 20] / 255
     assert (column * (np.arange(40) + 0.5)).sum() / column.sum() == pytest.approx(16, abs=0.2)
-    assert column.sum() == pytest.approx(8 + 2 * topdown._BLEED, abs=0.4)
+    assert column.sum() == pytest.approx(8 + 2 * surface.BLEED, abs=0.4)
