@@ -47,6 +47,10 @@ WORLDS: dict[str, World] = {
         },
     ),
     "foveal/Merge-v0": _scenario("merge", "Merge", "let a car merge from a ramp: highway-env's merge-v1"),
+    "foveal/Roundabout-v0": _scenario("roundabout", "Roundabout", "pass a roundabout: highway-env's roundabout-v1"),
+    "foveal/UTurn-v0": _scenario("u_turn", "UTurn", "pass slow cars around a bend: highway-env's u-turn-v1"),
+    "foveal/TwoWay-v0": _scenario("two_way", "TwoWay", "overtake with oncoming traffic: highway-env's two-way-v0"),
+    "foveal/Exit-v0": _scenario("exit", "Exit", "cross a highway in time for the exit: highway-env's exit-v1"),
 }
 
 

@@ -17,6 +17,10 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "HighwayEnv": ("foveal.envs.driving.highway:Highway", {}),
     "MergeGenericEnv": (f"{_SCENARIOS}.merge:Merge", {"speed_limit": 30.0}),
     "MergeEnv": (f"{_SCENARIOS}.merge:Merge", {}),
+    "RoundaboutEnv": (f"{_SCENARIOS}.roundabout:Roundabout", {}),
+    "UTurnEnv": (f"{_SCENARIOS}.u_turn:UTurn", {}),
+    "TwoWayEnv": (f"{_SCENARIOS}.two_way:TwoWay", {"duration": 1e9}),
+    "ExitEnv": (f"{_SCENARIOS}.exit:Exit", {}),
 }
 """highway-env's classes of environments (subclasses included): our batched world, and what its rules amount to."""
 
@@ -32,6 +36,8 @@ _CONTINUOUS = {
 }  # fmt: skip
 _IMPLIED: dict[str, dict[str, Any]] = {
     "Kinematics": _KINEMATICS,
+    "ExitObservation": _KINEMATICS,
+    "TimeToCollision": {"horizon": 10},
     "DiscreteMetaAction": _META,
     "ContinuousAction": _CONTINUOUS,
     "DiscreteAction": {**_CONTINUOUS, "actions_per_axis": 3},
@@ -48,7 +54,12 @@ _RENAMED = {
     "action.actions_per_axis": "action_per_axis",
     "other_vehicles_type": "traffic",
 }
-_TYPES = {"DiscreteMetaAction": "DiscreteMeta", "ContinuousAction": "Continuous", "DiscreteAction": "Discrete"}
+_TYPES = {
+    "DiscreteMetaAction": "DiscreteMeta",
+    "ContinuousAction": "Continuous",
+    "DiscreteAction": "Discrete",
+    "ExitObservation": "Exit",
+}
 _ONLY: dict[str, Any] = {
     "controlled_vehicles": 1,
     "other_vehicles_type": "highway_env.vehicle.behavior.IDMVehicle",
@@ -73,6 +84,11 @@ _ONLY: dict[str, Any] = {
     "action.speed_range": None,
     "action.dynamical": False,
     "speed_limit": 10.0,
+    "initial_lane_id": None,
+    "offroad_terminal": False,
+    "collision_reward": 0,
+    "right_lane_reward": 0,
+    "left_lane_constraint": 1,
 }
 """The only value that can be translated where a world has no parameter for it."""
 
@@ -140,7 +156,7 @@ def _flattened(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _converted(name: str, value: Any) -> Any:
-    if name == "action.type":
+    if name in ("action.type", "observation.type"):
         return _TYPES.get(value, value)
     if name in ("action.acceleration_range", "action.steering_range"):
         return _either_way(name, value)

@@ -12,9 +12,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from foveal.envs.driving.observations.kinematics import Kinematics
+from foveal.envs.driving.observations.kinematics import Exit, Kinematics
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
+from foveal.envs.driving.observations.time_to_collision import TimeToCollision
 from foveal.envs.driving.roads import Name, Road
 
 
@@ -35,7 +36,7 @@ class Observation(Protocol):
         ...
 
 
-KINDS: dict[str, type[Any]] = {"Kinematics": Kinematics}
+KINDS: dict[str, type[Any]] = {"Kinematics": Kinematics, "TimeToCollision": TimeToCollision, "Exit": Exit}
 """By the names of `foveal.envs.driving.observations.params.OBSERVATIONS`."""
 
 

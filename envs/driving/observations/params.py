@@ -6,7 +6,7 @@ import dataclasses
 
 from foveal.envs.params import Params, param
 
-OBSERVATIONS = ("Kinematics",)
+OBSERVATIONS = ("Kinematics", "TimeToCollision", "Exit")
 FEATURES = (
     "presence", "x", "y", "vx", "vy", "heading", "cos_h", "sin_h", "cos_d", "sin_d", "long_off", "lat_off", "ang_off",
 )  # fmt: skip
@@ -33,3 +33,4 @@ class ObservationParams(Params):
     observation_intentions: bool = param(False, "observe the others' destinations too")
     observation_vehicles_count: int = param(5, "observed vehicles, the ego included [1]", low=1, high=100)
     observation_see_behind: bool = param(False, "observe vehicles more than 10 m behind too")
+    observation_horizon: int = param(10, "how far times to collision look ahead [s]", low=1, high=100)
