@@ -83,7 +83,12 @@ class ExitParams(ScenarioParams):
         items=(1, len(FEATURES)),
     )
     observation_clip: bool = param(False, "clip what is mapped")
+    screen_width: int = param(900, "frame width [px]", low=16, high=4096)
+    screen_height: int = param(260, "frame height [px]", low=16, high=4096)
     scaling: float = param(5.0, "frame scale [px/m]", low=0.1, high=100)
+    centering_position: tuple[float, ...] = param(
+        (0.3, 0.4), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -44,14 +44,13 @@ from numpy.typing import NDArray
 from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.lanes import from_lane
 from foveal.envs.driving.navigation import on_road
-from foveal.envs.driving.roads import Point, Road
+from foveal.envs.driving.roads import Road
 from foveal.envs.driving.scenario import MOST, Scenario, ScenarioParams, draw, draw_normal, enter_on_lane, worlds
+from foveal.envs.driving.scenarios.roundabout_road import lay_roundabout
 from foveal.envs.driving.traffic import CRASHED, EGO, EXPONENT, IDM, KIND, LANE, ROUTE, SPEED, SPEED_INDEX, X, Y
 from foveal.envs.params import param
 from foveal.kernels import kernel
 
-NODES = ("se", "ex", "ee", "nx", "ne", "wx", "we", "sx")  # counter-clockwise: south's entry, east's exit, ...
-PHASES = (66, 24, -24, -66, -114, -156, 156, 114)  # degrees, at which they lie
 DESTINATIONS = ("exr", "sxr", "nxr", "wxr")
 CROWDED = ("we", "sx"), ("sx", "se"), ("ee", "nx"), ("nx", "ne"), ("eer", "ees"), ("ner", "nes"), ("wer", "wes")
 SAFE, TRIES = 7.0, 10  # m between cars at the start; how often a place for one is looked for
@@ -88,6 +87,7 @@ class RoundaboutParams(ScenarioParams):
     observation_range_vy: float = param(15.0, "vy, either way [m/s]", low=0.1, high=1e6)
     screen_width: int = param(600, "frame width [px]", low=16, high=4096)
     screen_height: int = param(600, "frame height [px]", low=16, high=4096)
+    scaling: float = param(4.5, "frame scale [px/m]", low=0.1, high=100)
     centering_position: tuple[float, ...] = param(
         (0.5, 0.6), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
     )
@@ -102,85 +102,8 @@ class RoundaboutParams(ScenarioParams):
 
 def lay(p: RoundaboutParams) -> Road:
     """Rings of lanes around (0, 0), and from each side a way in and a way out."""
-    road, lanes = Road(), p.roundabout_lanes
-    radii = [p.roundabout_radius + 4 * lane for lane in range(lanes)]
-    ends = [phase - (48 if k % 2 else 42) for k, phase in enumerate(PHASES)]
-    for lane, radius in enumerate(radii):
-        lines = ("continuous" if lane == 0 else "none", "continuous" if lane == lanes - 1 else "striped")
-        for k in range(8):
-            start, end = np.deg2rad(PHASES[k]), np.deg2rad(ends[k])
-            road.arc(NODES[k], NODES[(k + 1) % 8], (0.0, 0.0), radius, start, end, clockwise=False, lines=lines)
-    swinging = p.vehicles_count is None and radii == [20, 24]
-    for quarter in range(4):
-        if swinging:
-            swinging_ways(road, quarter)
-        else:
-            ways(road, quarter, radii[-1])
-    return road
-
-
-def swinging_ways(road: Road, quarter: int) -> None:
-    """The way in and the way out on one side of roundabout-v1, a sine of which they are the two ends."""
-    side, length, amplitude, leaving = "senw"[quarter], 85.0, 5.0, 0.8 * 85.0
-    pulsation, near = 2 * np.pi / length, length / 2
-
-    def at(x: float, y: float) -> Point:
-        return turned((x, y), quarter)
-
-    _straights_in(road, side, at(2, 170), at(2, near))
-    road.sine(
-        f"{side}es", f"{side}e", at(2 + amplitude, near), at(2 + amplitude, near - 0.2 * length), amplitude, pulsation,
-        -np.pi / 2, lines=("continuous", "continuous"),
-    )  # fmt: skip
-    road.sine(
-        f"{side}x", f"{side}xs", at(-2 - amplitude, -near + leaving), at(-2 - amplitude, near), amplitude, pulsation,
-        -np.pi / 2 + pulsation * leaving, lines=("continuous", "continuous"),
-    )  # fmt: skip
-    _straights_out(road, side, at(-2, near), at(-2, 170))
-
-
-def ways(road: Road, quarter: int, radius: float) -> None:
-    """The way in and the way out on one side of a roundabout of any size, half sines to its outer ring."""
-    side, length = "senw"[quarter], max(100.0, 2 * radius + 40.0)
-    into, out = (turned(on_circle(radius, PHASES[(2 * quarter + k) % 8]), -quarter) for k in (0, 7))
-
-    def at(x: float, y: float) -> Point:
-        return turned((x, y), quarter)
-
-    _straights_in(road, side, at(2, length + 40), at(2, length / 2))
-    amplitude = (into[0] - 2) / 2
-    road.sine(
-        f"{side}es", f"{side}e", at(2 + amplitude, length / 2), at(2 + amplitude, into[1]), amplitude,
-        np.pi / (length / 2 - into[1]), -np.pi / 2, lines=("continuous", "continuous"),
-    )  # fmt: skip
-    amplitude = (out[0] + 2) / 2
-    road.sine(
-        f"{side}x", f"{side}xs", at(out[0] - amplitude, out[1]), at(out[0] - amplitude, length / 2), amplitude,
-        np.pi / (length / 2 - out[1]), -np.pi / 2, lines=("continuous", "continuous"),
-    )  # fmt: skip
-    _straights_out(road, side, at(-2, length / 2), at(-2, length + 40))
-
-
-def turned(point: Point, quarters: int) -> Point:
-    """A point turned about (0, 0) by quarter turns counter-clockwise on the screen, exactly."""
-    x, y = point
-    for _ in range(quarters % 4):
-        x, y = y, -x
-    return x, y
-
-
-def on_circle(radius: float, phase_deg: float) -> Point:
-    """A point on the circle around (0, 0)."""
-    phase = np.deg2rad(phase_deg)
-    return float(radius * np.cos(phase)), float(radius * np.sin(phase))
-
-
-def _straights_in(road: Road, side: str, start: Point, stop: Point) -> None:
-    road.straight(f"{side}er", f"{side}es", start, stop, lines=("striped", "continuous"))
-
-
-def _straights_out(road: Road, side: str, start: Point, stop: Point) -> None:
-    road.straight(f"{side}xs", f"{side}xr", start, stop, lines=("none", "continuous"))
+    usual = p.vehicles_count is None and (p.roundabout_radius, p.roundabout_lanes) == (20, 2)
+    return lay_roundabout(p.roundabout_radius, p.roundabout_lanes, swinging=usual)
 
 
 class Rules(NamedTuple):

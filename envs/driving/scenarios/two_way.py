@@ -77,6 +77,9 @@ class TwoWayParams(ScenarioParams):
     connected_lanes: bool = param(False, "vehicles see neighbours on lanes that follow and lead to theirs too")
     observation: str = param("TimeToCollision", "kind of observation", choices=OBSERVATIONS)
     observation_horizon: int = param(5, "how far times to collision look ahead [s]", low=1, high=100)
+    screen_width: int = param(900, "frame width [px]", low=16, high=4096)
+    screen_height: int = param(120, "frame height [px]", low=16, high=4096)
+    scaling: float = param(5.0, "frame scale [px/m]", low=0.1, high=100)
 
 
 def lay(_: TwoWayParams) -> Road:

@@ -83,6 +83,7 @@ class UTurnParams(ScenarioParams):
     observation_horizon: int = param(16, "how far times to collision look ahead [s]", low=1, high=100)
     screen_width: int = param(789, "frame width [px]", low=16, high=4096)
     screen_height: int = param(289, "frame height [px]", low=16, high=4096)
+    scaling: float = param(5.0, "frame scale [px/m]", low=0.1, high=100)
 
     def __post_init__(self) -> None:
         super().__post_init__()
