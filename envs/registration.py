@@ -51,6 +51,10 @@ WORLDS: dict[str, World] = {
         "intersection", "Intersection", "cross a junction without lights: highway-env's intersection-v2"
     ),
     "foveal/LeftTurn-v0": _scenario("left_turn", "LeftTurn", "turn left through gaps in the oncoming stream"),
+    "foveal/Roundabout-v0": _scenario("roundabout", "Roundabout", "pass a roundabout: highway-env's roundabout-v1"),
+    "foveal/UTurn-v0": _scenario("u_turn", "UTurn", "pass slow cars around a bend: highway-env's u-turn-v1"),
+    "foveal/TwoWay-v0": _scenario("two_way", "TwoWay", "overtake with oncoming traffic: highway-env's two-way-v0"),
+    "foveal/Exit-v0": _scenario("exit", "Exit", "cross a highway in time for the exit: highway-env's exit-v1"),
 }
 
 

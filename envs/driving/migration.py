@@ -18,6 +18,10 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "MergeGenericEnv": (f"{_SCENARIOS}.merge:Merge", {"speed_limit": 30.0}),
     "MergeEnv": (f"{_SCENARIOS}.merge:Merge", {}),
     "IntersectionEnv": (f"{_SCENARIOS}.intersection:Intersection", {}),
+    "RoundaboutEnv": (f"{_SCENARIOS}.roundabout:Roundabout", {}),
+    "UTurnEnv": (f"{_SCENARIOS}.u_turn:UTurn", {}),
+    "TwoWayEnv": (f"{_SCENARIOS}.two_way:TwoWay", {"duration": 1e9}),
+    "ExitEnv": (f"{_SCENARIOS}.exit:Exit", {}),
 }
 """highway-env's classes of environments (subclasses included): our batched world, and what its rules amount to."""
 
@@ -35,6 +39,8 @@ _CONTINUOUS = {
 _IMPLIED: dict[str, dict[str, Any]] = {
     "Kinematics": _KINEMATICS,
     "LidarObservation": _LIDAR,
+    "ExitObservation": _KINEMATICS,
+    "TimeToCollision": {"horizon": 10},
     "DiscreteMetaAction": _META,
     "ContinuousAction": _CONTINUOUS,
     "DiscreteAction": {**_CONTINUOUS, "actions_per_axis": 3},
@@ -57,6 +63,7 @@ _TYPES = {
     "DiscreteAction": "Discrete",
     "LidarObservation": "Lidar",
     "TupleObservation": "Tuple",
+    "ExitObservation": "Exit",
 }
 _TEMPERAMENTS = ("IDMVehicle", "LinearVehicle", "AggressiveVehicle", "DefensiveVehicle")
 """In the order of `foveal.envs.driving.temperaments.DRIVERS`."""
@@ -75,6 +82,11 @@ _ONLY: dict[str, Any] = {
     "action.speed_range": None,
     "action.dynamical": False,
     "speed_limit": 10.0,
+    "initial_lane_id": None,
+    "offroad_terminal": False,
+    "collision_reward": 0,
+    "right_lane_reward": 0,
+    "left_lane_constraint": 1,
 }
 """The only value that can be translated where a world has no parameter for it."""
 

@@ -127,6 +127,14 @@ def same_road(lanes, lane, other):
     return lanes[int(lane), ln.ROAD] == lanes[int(other), ln.ROAD]
 
 
+@kernel
+def on_road(t, lanes, i):
+    """Whether vehicle `i` is on its closest lane, not beside it."""
+    lane = int(t[LANE, i])
+    ahead, across = to_lane(lanes, lane, t[X, i], t[Y, i])
+    return is_on(lanes, lane, ahead, across, 0.0)
+
+
 @inlined
 def follow_road(t, lanes, graph, i):
     """At the end of its target lane, let vehicle `i` steer for the next one: its route's, or the closest."""

@@ -97,7 +97,7 @@ class Comparison:
         for name in QUANTITIES:
             difference = np.abs(np.subtract(np.ravel(ours[name]), np.ravel(theirs[name]), dtype=np.float64))
             if name == "observation":  # float32, which is coarser than TOLERANCE from 16 on
-                difference = difference / np.maximum(1.0, np.abs(theirs[name]))
+                difference = difference / np.maximum(1.0, np.abs(np.ravel(theirs[name])))
             largest = float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
             self.largest[name] = max(self.largest[name], largest)
         for name in FLAGS:

@@ -94,6 +94,11 @@ _RANGES = {"x": [-60, 60], "y": [-12, 12], "vx": [-15, 15], "vy": [-5, 5]}
 _POSE = ("presence", "heading", "cos_h", "sin_h", "x", "y", "long_off", "lat_off", "ang_off", "cos_d", "sin_d")
 _REWARDS = {"collision_reward": -3, "right_lane_reward": 0.7, "reward_speed_range": [15, 35], **_FEW}
 _MERGE = {"lanes_count": 4, "vehicles_count": 12, "converge_merge_length": 120, "merging_speed_reward": 0}
+_ROUNDABOUTS = ("roundabout-generic-v0", "roundabout-generic-v1")
+_MANY = {"vehicles_count": 15, "incoming_vehicle_destination": 1}
+_PLAIN = {"observation": {"type": "Kinematics"}, "normalize_reward": False}
+_COLLISIONS = {"observation": {"type": "TimeToCollision", "horizon": 7}, "policy_frequency": 3}
+_COLLIDING = ("roundabout-v1", "u-turn-v1", "two-way-v0", "exit-v1", "merge-v1")
 CASES = (
     Case("defaults", {}, _highways(50, 60), ("random",)),
     Case("defaults, one action", {}, _highways(6, 50), ("calm", *META_ACTIONS)),
@@ -162,6 +167,17 @@ CASES = (
     ),
     Case("other ranges", {**_kinematics(features_range=_RANGES), **_FEW}, _highways(3, 10)),
     Case("other ranges, not clipped", {**_kinematics(features_range=_RANGES, clip=False), **_FEW}, _highways(0, 10)),
+    Case("defaults", {}, dict.fromkeys(("roundabout-v0", "roundabout-v1"), 30), ("random", "calm", *META_ACTIONS)),
+    Case("defaults", {}, dict.fromkeys(_ROUNDABOUTS, 30), ("random", "calm")),
+    Case("3 lanes, 30 m", {"roundabout_radius": 30, "roundabout_lanes": 3, **_MANY}, dict.fromkeys(_ROUNDABOUTS, 10)),
+    Case("1 lane, 12.5 m", {"roundabout_radius": 12.5, "roundabout_lanes": 1}, dict.fromkeys(_ROUNDABOUTS, 10)),
+    Case("defaults", {}, dict.fromkeys(("u-turn-v0", "u-turn-v1"), 30), ("random", "calm", *META_ACTIONS)),
+    Case("Kinematics, normalize_reward off", _PLAIN, {"u-turn-v1": 10, "exit-v1": 10}),
+    Case("Kinematics", {"observation": {"type": "Kinematics"}}, {"two-way-v0": 10}),
+    Case("TimeToCollision, 3 Hz", _COLLISIONS, dict.fromkeys(_COLLIDING, 10)),
+    Case("defaults", {}, {"two-way-v0": 30}, ("random", "calm", *META_ACTIONS)),
+    Case("defaults", {}, dict.fromkeys(("exit-v0", "exit-v1"), 30), ("random", "calm", *META_ACTIONS)),
+    Case("3 lanes, sparse", {"lanes_count": 3, "vehicles_density": 0.5}, {"exit-v0": 10, "exit-v1": 10}),
 )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from foveal.envs.params import Params, param
 
-OBSERVATIONS = ("Kinematics", "Lidar", "TopDown", "Tuple")
+OBSERVATIONS = ("Kinematics", "TimeToCollision", "Exit", "Lidar", "TopDown", "Tuple")
 FEATURES = (
     "presence", "x", "y", "vx", "vy", "heading", "cos_h", "sin_h", "cos_d", "sin_d", "long_off", "lat_off", "ang_off",
 )  # fmt: skip
@@ -33,6 +33,7 @@ class ObservationParams(Params):
     observation_intentions: bool = param(False, "observe the others' destinations too")
     observation_vehicles_count: int = param(5, "observed vehicles, the ego included [1]", low=1, high=100)
     observation_see_behind: bool = param(False, "observe vehicles more than 10 m behind too")
+    observation_horizon: int = param(10, "how far times to collision look ahead [s]", low=1, high=100)
     observation_cells: int = param(16, "beams of the Lidar [1]", low=1, high=1024)
     observation_maximum_range: float = param(60.0, "range of the Lidar [m]", low=0.1, high=1e4)
     observation_width: int = param(84, "width of the TopDown image [px]", low=8, high=1024)
