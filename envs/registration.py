@@ -47,6 +47,11 @@ WORLDS: dict[str, World] = {
         },
     ),
     "foveal/Merge-v0": _scenario("merge", "Merge", "let a car merge from a ramp: highway-env's merge-v1"),
+    "foveal/Racetrack-v0": _scenario("racetrack", "Racetrack", "stay on a winding course: highway-env's racetrack-v1"),
+    "foveal/Parking-v0": _scenario("parking", "Parking", "park a car, given the space: highway-env's parking-v0"),
+    "foveal/LaneKeeping-v0": _scenario(
+        "lane_keeping", "LaneKeeping", "keep a slipping car on its lane: highway-env's lane-keeping-v0"
+    ),
 }
 
 

@@ -17,6 +17,11 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "HighwayEnv": ("foveal.envs.driving.highway:Highway", {}),
     "MergeGenericEnv": (f"{_SCENARIOS}.merge:Merge", {"speed_limit": 30.0}),
     "MergeEnv": (f"{_SCENARIOS}.merge:Merge", {}),
+    "RacetrackEnvLarge": (f"{_SCENARIOS}.racetrack:Racetrack", {"track": "large"}),
+    "RacetrackEnvOval": (f"{_SCENARIOS}.racetrack:Racetrack", {"track": "oval", "speed_limit": 10.0}),
+    "RacetrackEnv": (f"{_SCENARIOS}.racetrack:Racetrack", {"track": "standard", "speed_limit": 10.0}),
+    "ParkingEnv": (f"{_SCENARIOS}.parking:Parking", {}),
+    "LaneKeepingEnv": (f"{_SCENARIOS}.lane_keeping:LaneKeeping", {}),
 }
 """highway-env's classes of environments (subclasses included): our batched world, and what its rules amount to."""
 
@@ -25,6 +30,11 @@ _KINEMATICS = {
     "order": "sorted", "normalize": True, "clip": True, "see_behind": False, "observe_intentions": False,
     "include_obstacles": True,
 }  # fmt: skip
+_GRID = {
+    "features": ("presence", "vx", "vy", "on_road"), "grid_size": ((-27.5, 27.5), (-27.5, 27.5)),
+    "grid_step": (5.0, 5.0), "features_range": None, "absolute": False, "align_to_vehicle_axes": False, "clip": True,
+    "as_image": False,
+}  # fmt: skip
 _META = {"longitudinal": True, "lateral": True, "target_speeds": (20.0, 25.0, 30.0)}
 _CONTINUOUS = {
     "longitudinal": True, "lateral": True, "acceleration_range": (-5.0, 5.0),
@@ -32,6 +42,7 @@ _CONTINUOUS = {
 }  # fmt: skip
 _IMPLIED: dict[str, dict[str, Any]] = {
     "Kinematics": _KINEMATICS,
+    "OccupancyGrid": _GRID,
     "DiscreteMetaAction": _META,
     "ContinuousAction": _CONTINUOUS,
     "DiscreteAction": {**_CONTINUOUS, "actions_per_axis": 3},
@@ -48,6 +59,7 @@ _RENAMED = {
     "action.actions_per_axis": "action_per_axis",
     "other_vehicles_type": "traffic",
 }
+_OBSERVATIONS = {"AttributesObservation": "Attributes"}
 _TYPES = {"DiscreteMetaAction": "DiscreteMeta", "ContinuousAction": "Continuous", "DiscreteAction": "Discrete"}
 _ONLY: dict[str, Any] = {
     "controlled_vehicles": 1,
@@ -73,6 +85,7 @@ _ONLY: dict[str, Any] = {
     "action.speed_range": None,
     "action.dynamical": False,
     "speed_limit": 10.0,
+    "steering_range": np.deg2rad(45),  # of parking, where nothing reads it
 }
 """The only value that can be translated where a world has no parameter for it."""
 
@@ -142,6 +155,10 @@ def _flattened(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _converted(name: str, value: Any) -> Any:
     if name == "action.type":
         return _TYPES.get(value, value)
+    if name == "observation.type":
+        return _OBSERVATIONS.get(value, value)
+    if name == "observation.grid_size":
+        return tuple(bound for axis in value for bound in axis)
     if name in ("action.acceleration_range", "action.steering_range"):
         return _either_way(name, value)
     return _plain(value)
@@ -165,12 +182,14 @@ def _ranges(ranges: Mapping[str, Any] | None, config: Mapping[str, Any]) -> dict
             f"observation_range_{name}": 80.0 for name in ("vx", "vy")
         }
     params = {}
-    features = config["observation"].get("features", _KINEMATICS["features"])
-    for name in ("x", "y", "vx", "vy"):
+    of_grid = config["observation"]["type"] == "OccupancyGrid"
+    features = config["observation"].get("features", (_GRID if of_grid else _KINEMATICS)["features"])
+    scaled = ("vx", "vy") if of_grid else ("x", "y", "vx", "vy")
+    for name in scaled:
         if name in ranges:
             params[f"observation_range_{name}"] = _either_way(f"observation.features_range.{name}", ranges[name])
         elif name in features:
             raise ValueError(f"highway-env's observation.features_range without {name!r} cannot be translated")
-    if other := [name for name in ranges if name not in ("x", "y", "vx", "vy")]:
+    if other := [name for name in ranges if name not in scaled]:
         raise ValueError(f"highway-env's observation.features_range.{other[0]} cannot be translated")
     return params

@@ -22,6 +22,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import load_env_creator
+from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from foveal import kernels
@@ -118,7 +119,8 @@ def compare_steps(world: DrivingWorld, reference: Iterable[tuple[Any, Snapshot]]
 
 def step_reference(env: Any, world: DrivingWorld, action: Any) -> Snapshot:
     """Step a highway-env instance, and take down what came of it; lanes are numbered as `world`'s."""
-    observation, reward, terminated, truncated, _ = env.step(action)
+    with np.errstate(invalid="ignore"):  # it casts NaN to uint8 in an OccupancyGrid as an image
+        observation, reward, terminated, truncated, _ = env.step(action)
     env = env.unwrapped
     vehicles, numbers = env.road.vehicles, lane_numbers(env, world)
     return {
@@ -130,7 +132,7 @@ def step_reference(env: Any, world: DrivingWorld, action: Any) -> Snapshot:
         "timer": np.array([0.0 if v in env.controlled_vehicles else getattr(v, "timer", 0.0) for v in vehicles]),
         "pushed": np.array([v.impact is not None for v in vehicles]),
         "push": np.array([np.zeros(2) if v.impact is None else v.impact for v in vehicles]),
-        "observation": observation,
+        "observation": _flat(observation),
         "reward": np.asarray(reward, np.float64),
         "terminated": np.asarray(bool(terminated)),
         "truncated": np.asarray(bool(truncated)),
@@ -158,11 +160,24 @@ def step_ours(world: DrivingWorld, action: Any) -> Snapshot:
         "crashed": traffic["crashed"] != 0,
         "pushed": pushed,
         "push": np.where(pushed, [traffic["push_x"], traffic["push_y"]], 0.0).T,
-        "observation": observations[0],
+        "observation": _flat(_row(observations)),
         "reward": rewards[0],
         "terminated": terminated[0],
         "truncated": truncated[0],
     }
+
+
+def _flat(observation: Any) -> NDArray[Any]:
+    """An observation as one array: dicts in alphabetical order."""
+    if isinstance(observation, dict):
+        return np.concatenate([_flat(observation[name]).ravel() for name in sorted(observation)])
+    return np.asarray(observation)
+
+
+def _row(observations: Any) -> Any:
+    if isinstance(observations, dict):
+        return {name: _row(part) for name, part in observations.items()}
+    return observations[0]
 
 
 @dataclass(frozen=True)
@@ -186,13 +201,17 @@ class Episode:
 
         rng = np.random.default_rng([self.seed, 1])
         config = drawn_config(rng) if self.case.config is None else self.case.config
-        entry_point = gymnasium.spec(self.env_id).entry_point
-        assert isinstance(entry_point, str)
+        spec = gymnasium.spec(self.env_id)
+        assert isinstance(spec.entry_point, str)
+        creator, options = load_env_creator(spec.entry_point), ({"config": dict(config)} if config else {})
         with after_intersection() if self.case.prepare == "intersection" else nullcontext():
-            env: Any = load_env_creator(entry_point)(config=dict(config))
-            env.reset(seed=self.seed)
+            env: Any = creator(**options)
+            if spec.max_episode_steps is not None:
+                env = TimeLimit(env, spec.max_episode_steps)
+            with np.errstate(invalid="ignore"):
+                env.reset(seed=self.seed)
             if self.case.prepare in PREPARATIONS:
-                PREPARATIONS[self.case.prepare](env, rng)
+                PREPARATIONS[self.case.prepare](env.unwrapped, rng)
             yield env
 
 
@@ -209,7 +228,7 @@ def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
     """Whether two instances drift apart that differ in the last place of positions and headings at the start."""
     rng, result = np.random.default_rng([episode.seed, 2, attempt]), Comparison()
     with episode.instance() as env, episode.instance() as shaken:
-        for vehicle in shaken.road.vehicles:
+        for vehicle in shaken.unwrapped.road.vehicles:
             vehicle.position = vehicle.position * (1 + rng.choice([-1, 1], 2) * 2.0**-52)
             vehicle.heading *= 1 + rng.choice([-1, 1]) * 2.0**-52  # an exact zero stays one
         world = from_highway_env(env)

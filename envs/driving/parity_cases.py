@@ -23,7 +23,8 @@ def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDA
     """So many actions (T, ...) of one row; "calm" steers little where wheels are steered."""
     rng, space = np.random.default_rng([seed, 0]), world.single_action_space
     if isinstance(space, spaces.Box):
-        return rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+        actions = rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+        return actions.astype(np.float32).astype(np.float64)  # exact for us, and highway-env does not round any more
     assert isinstance(space, spaces.Discrete)
     weights = np.ones(int(space.n))
     if policy != "random":

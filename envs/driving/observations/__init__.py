@@ -12,7 +12,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from foveal.envs.driving.observations.attributes import Attributes
+from foveal.envs.driving.observations.goal import KinematicsGoal
 from foveal.envs.driving.observations.kinematics import Kinematics
+from foveal.envs.driving.observations.occupancy_grid import OccupancyGrid
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.roads import Name, Road
@@ -35,8 +38,13 @@ class Observation(Protocol):
         ...
 
 
-KINDS: dict[str, type[Any]] = {"Kinematics": Kinematics}
-"""By the names of `foveal.envs.driving.observations.params.OBSERVATIONS`."""
+KINDS: dict[str, type[Any]] = {
+    "Kinematics": Kinematics,
+    "OccupancyGrid": OccupancyGrid,
+    "KinematicsGoal": KinematicsGoal,
+    "Attributes": Attributes,
+}
+"""By name: those of `foveal.envs.driving.observations.params.OBSERVATIONS`, and those of one world only."""
 
 
 def make_observation(p: ObservationParams, sight: Sight, road: Road, start: Name) -> Observation:
