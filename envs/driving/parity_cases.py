@@ -24,12 +24,14 @@ def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDA
     rng, space = np.random.default_rng([seed, 0]), world.single_action_space
     if isinstance(space, spaces.Box):
         actions = rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
-        return actions.astype(np.float32).astype(np.float64)  # exact for us, and highway-env does not round any more
+        return actions.astype(np.float32)  # in which highway-env goes on reckoning
     assert isinstance(space, spaces.Discrete)
     weights = np.ones(int(space.n))
     if policy != "random":
         named = _CALM if policy == "calm" else {policy: 1.0}
         weights = np.array([named.get(name, 0.0) for name in world.action_names])
+        if policy == "calm" and not weights.any():  # a grid of steering angles
+            weights = np.where(np.arange(weights.size) == weights.size // 2, weights.size, 1.0)
     return rng.choice(int(space.n), size=count, p=weights / weights.sum())
 
 

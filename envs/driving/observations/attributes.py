@@ -58,10 +58,10 @@ class Attributes:
 
     def __init__(self, sight: Sight, attributes: Sequence[str], noise: Noise, high: NDArray[np.float64]) -> None:
         self._sight, self._noise = sight, noise
-        self._arrays = np.zeros((3, len(sight.vehicles), 4, 1))
+        self._arrays = {name: np.zeros((len(sight.vehicles), 4, 1)) for name in ATTRIBUTES}
         bounds = dict(zip(ATTRIBUTES, high[:, :, None], strict=True))
         self.space = spaces.Dict({name: spaces.Box(-bounds[name], bounds[name], dtype=np.float64) for name in attributes})
-        self.array = {name: self._arrays[ATTRIBUTES.index(name)] for name in attributes}
+        self.array = {name: self._arrays[name] for name in attributes}
         self.observed = None
 
     @classmethod
@@ -73,7 +73,7 @@ class Attributes:
 
     def observe(self, rows: NDArray[np.int64]) -> None:
         """Write the observations of these rows into `array`."""
-        launch(observe_rows, rows.size, rows, self._sight, self._noise, self._arrays)
+        launch(observe_rows, rows.size, rows, self._sight, self._noise, *self._arrays.values())
 
 
 def _bounds(lasts: float, dt: float, acceleration: float, noise: Noise) -> NDArray[np.float64]:
@@ -86,12 +86,13 @@ def _bounds(lasts: float, dt: float, acceleration: float, noise: Noise) -> NDArr
     place, heading = FARTHEST_START + (speed + lateral) * lasts, 2 * np.pi + yaw_rate * lasts
     state = np.array([place, heading, lateral, yaw_rate]) + noise.state
     rates = [speed + lateral, yaw_rate, sliding + 2 * lateral, AXLE / INERTIA * force + 2 * yaw_rate]
-    return np.array([state, np.array(rates) + noise.derivative, [4 * place, 2 * np.pi, 0.0, 0.0]])
+    reference = [4 * place, 2 * np.pi, 1.0, 1.0]  # the last two are 0, but a space without extent is refused by checkers
+    return np.array([state, np.array(rates) + noise.derivative, reference])
 
 
 @kernel
-def observe_rows(start, stop, rows, sight, noise, arrays):
-    """Row kernel: write the attributes (3, 4) of each row's ego."""
+def observe_rows(start, stop, rows, sight, noise, states, derivatives, references):
+    """Row kernel: write the attributes (4, 1) of each row's ego."""
     for k in range(start, stop):
         r = rows[k]
         t, ego = sight.traffic[r], sight.egos[r, 0]
@@ -100,7 +101,7 @@ def observe_rows(start, stop, rows, sight, noise, arrays):
         rates = derivative(heading, t[SPEED, ego], lateral, yaw_rate, t[STEERING, ego], t[ACCELERATION, ego])
         lane = int(t[TARGET_LANE, ego])
         along, across = to_lane(sight.lanes, lane, x, y)
-        state, rate, reference = arrays[0, r], arrays[1, r], arrays[2, r]
+        state, rate, reference = states[r], derivatives[r], references[r]
         state[0, 0], state[1, 0], state[2, 0], state[3, 0] = y, heading, lateral, yaw_rate
         rate[0, 0], rate[1, 0], rate[2, 0], rate[3, 0] = rates[1], rates[2], rates[4], rates[5]
         reference[0, 0], reference[1, 0] = y - across, heading_at(sight.lanes, lane, along)

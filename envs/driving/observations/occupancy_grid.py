@@ -115,7 +115,6 @@ class OccupancyGrid:
         self.space = _space(features, shape, clip, as_image)
         self.array: NDArray[Any] = np.zeros((rows, *shape), self.space.dtype)
         self.observed = None
-        self._view = self.array.reshape(rows, egos, len(features), *cells)
 
     @classmethod
     def from_params(cls, p: Any, sight: Sight, road: Road, start: Name) -> Self:
@@ -135,7 +134,8 @@ class OccupancyGrid:
 
     def observe(self, rows: NDArray[np.int64]) -> None:
         """Write the observations of these rows into `array`."""
-        launch(observe_rows, rows.size, rows, self._sight, self._choice, self._grid, self._view)
+        array = self.array.reshape(*self._sight.egos.shape, *self.array.shape[-3:])  # (N, E, F, X, Y), of one ego too
+        launch(observe_rows, rows.size, rows, self._sight, self._choice, self._grid, array)
 
 
 def _space(features: Sequence[str], shape: tuple[int, ...], clip: bool, as_image: bool) -> spaces.Box:

@@ -54,8 +54,6 @@ class ObservationParams(Params):
             if "on_road" in self.observation_features:
                 raise ValueError(f"observation_features={self.observation_features}: 'on_road' is of OccupancyGrid only")
             return
-        if self.observation_absolute:
-            raise ValueError("observation_absolute=True: must be False, an OccupancyGrid is relative to the ego")
         for cells in self.observation_grid_cells:
             if not 1 <= cells <= MOST_CELLS:
                 raise ValueError(
