@@ -55,6 +55,11 @@ WORLDS: dict[str, World] = {
     "foveal/UTurn-v0": _scenario("u_turn", "UTurn", "pass slow cars around a bend: highway-env's u-turn-v1"),
     "foveal/TwoWay-v0": _scenario("two_way", "TwoWay", "overtake with oncoming traffic: highway-env's two-way-v0"),
     "foveal/Exit-v0": _scenario("exit", "Exit", "cross a highway in time for the exit: highway-env's exit-v1"),
+    "foveal/Racetrack-v0": _scenario("racetrack", "Racetrack", "stay on a winding course: highway-env's racetrack-v1"),
+    "foveal/Parking-v0": _scenario("parking", "Parking", "park a car, given the space: highway-env's parking-v0"),
+    "foveal/LaneKeeping-v0": _scenario(
+        "lane_keeping", "LaneKeeping", "keep a slipping car on its lane: highway-env's lane-keeping-v0"
+    ),
 }
 
 

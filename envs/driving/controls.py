@@ -49,7 +49,7 @@ class Controls:
     ) -> None:
         self.meta = kind == "DiscreteMeta"
         self._egos = egos
-        self._scale = np.array([acceleration, steering])
+        self._scale = np.array([acceleration, steering], np.float32)
         self._axes = [axis for axis, used in enumerate((longitudinal, lateral)) if used]
         self._table: NDArray[Any] | None = None
         if self.meta:
@@ -57,7 +57,7 @@ class Controls:
             self._table = np.array(chosen, np.int64)
             self.names = tuple(META_ACTIONS[action] for action in chosen)
         elif kind == "Discrete":
-            steps = np.linspace(-1, 1, per_axis)
+            steps = np.linspace(np.float32(-1), np.float32(1), per_axis, dtype=np.float32)
             self._table = np.array(list(itertools.product(*[steps] * len(self._axes))))
             self.names = tuple("/".join(f"{value:+.2g}" for value in row) for row in self._table)
         else:
@@ -88,8 +88,9 @@ class Controls:
             assert self._table is not None
             return self._table[actions].reshape(rows, self._egos), controls
         values = actions if self._table is None else self._table[actions]
-        controls[:, :, self._axes] = values.reshape(rows, self._egos, -1)
-        return meta, controls * self._scale
+        scale = self._scale[self._axes]  # float32, and mapped in this order: so highway-env rounds
+        controls[:, :, self._axes] = -scale + (values.reshape(rows, self._egos, -1) + 1) * (2 * scale) / 2
+        return meta, controls
 
     def mask(self, able: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which actions would change something, (N, A), or (N, E, A) of several egos; of meta-actions: (N, E, 5)."""

@@ -63,8 +63,9 @@ def from_highway_env(env: Any, **options: Any) -> DrivingWorld:
     state = world.get_state()
     for row, one in enumerate(envs):
         translate(one, world, {name: array[row] for name, array in state.items() if name != "time"})
-        state["time"][row] = one.time
-        state["elapsed"][row] = round(one.time * one.config["policy_frequency"])
+        time = one.time or one.steps / one.config["simulation_frequency"]  # lane keeping does not count its time
+        state["time"][row] = time
+        state["elapsed"][row] = round(time * one.config["policy_frequency"])
         if "count" in state:
             _count(one, state, row)
     world.set_state(state)
@@ -114,6 +115,9 @@ def translate(env: Any, world: DrivingWorld, row: dict[str, NDArray[Any]]) -> No
     if isinstance(world, ScenarioWorld):
         for place, thing in enumerate(env.road.objects):
             _write_body(t, world.capacity + place, thing, numbers)
+        if "LaneKeepingEnv" in [base.__name__ for base in type(env).__mro__]:
+            kept = [number for name, number in numbers.items() if env.road.network.get_lane(name) is env.lane]
+            t[tr.TARGET_LANE, vehicles.index(env.vehicle)] = kept[0]
 
 
 def write_vehicle(t: NDArray[Any], i: int, vehicle: Any, world: DrivingWorld, numbers: dict[Any, int]) -> None:

@@ -30,6 +30,7 @@ class Timing(NamedTuple):
     duration: float  # s; inf for none
     regulation: int  # substeps between regulations of the right of way, 0 for none
     connected: bool  # neighbours are looked for on connected lanes too
+    acted: bool  # actions are applied by `act_rows` before a step, not in it
 
 
 class Outcome(NamedTuple):
@@ -62,6 +63,7 @@ class Drive(NamedTuple):
     draws: NDArray[np.int64]  # (N,) random numbers drawn in this episode
     observed: NDArray[np.int64]  # (N, E, S) who is in which slot of the observation
     predicted: NDArray[np.float64]  # (N, C, T, 4) scratch of `foveal.envs.driving.regulation`
+    given: NDArray[np.float64]  # (N, A) the last action as it was given, 0 at first
     lanes: NDArray[np.float64]  # see `foveal.envs.driving.roads.Network`
     graph: NDArray[np.int64]
     speeds: NDArray[np.float64]  # m/s, target speeds of the egos
@@ -92,12 +94,8 @@ def step_rows(start, stop, rows, meta, controls, trace_slot, trace, traced, driv
         r = rows[k]
         t = drive.traffic[r]
         drive.time[r] += timing.step_time
-        for e in range(drive.egos.shape[1]):
-            ego = drive.egos[r, e]
-            if t[KIND, ego] == EGO:
-                act(t, drive.lanes, drive.graph, ego, meta[r, e], drive.speeds)
-            else:
-                t[ACCELERATION, ego], t[STEERING, ego] = controls[r, e, 0], controls[r, e, 1]
+        if not timing.acted:
+            take(t, drive, r, meta, controls)
         for frame in range(timing.frames):
             substep(
                 t, drive.along[r], drive.lanes, drive.graph, drive.vehicles[r], drive.objects, drive.clock[r : r + 1],
@@ -107,6 +105,24 @@ def step_rows(start, stop, rows, meta, controls, trace_slot, trace, traced, driv
                 for i in range(t.shape[1]):
                     for f in range(traced.size):
                         trace[trace_slot[r], frame, i, f] = t[traced[f], i]
+
+
+@kernel
+def act_rows(start, stop, rows, meta, controls, drive):
+    """Row kernel: apply the actions, and nothing else; see `step_rows`."""
+    for k in range(start, stop):
+        take(drive.traffic[rows[k]], drive, rows[k], meta, controls)
+
+
+@kernel
+def take(t, drive, r, meta, controls):
+    """Let the egos of row `r` take their actions."""
+    for e in range(drive.egos.shape[1]):
+        ego = drive.egos[r, e]
+        if t[KIND, ego] == EGO:
+            act(t, drive.lanes, drive.graph, ego, meta[r, e], drive.speeds)
+        else:
+            t[ACCELERATION, ego], t[STEERING, ego] = controls[r, e, 0], controls[r, e, 1]
 
 
 @kernel

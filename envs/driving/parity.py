@@ -22,6 +22,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import load_env_creator
+from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from foveal import kernels
@@ -145,7 +146,8 @@ def step_reference(env: Any, world: DrivingWorld, action: Any) -> Snapshot:
     """Step a highway-env instance, and take down what came of it; lanes are numbered as `world`'s."""
     known = list(env.unwrapped.road.vehicles)
     several = isinstance(env.unwrapped.action_space, gymnasium.spaces.Tuple)
-    observation, reward, terminated, truncated, info = env.step(tuple(action) if several else action)
+    with np.errstate(invalid="ignore"):  # it casts NaN to uint8 in an OccupancyGrid as an image
+        observation, reward, terminated, truncated, info = env.step(tuple(action) if several else action)
     env = env.unwrapped
     numbers = lane_numbers(env, world)
     vehicles = [v for v in env.road.vehicles if v in known]
@@ -200,9 +202,9 @@ def step_ours(world: DrivingWorld, action: Any) -> Snapshot:
 
 
 def _flat(observation: Any, row: int | None = None) -> NDArray[Any]:
-    """An observation, or a row of batched ones; the parts of a dict or of a tuple as one (M,)."""
+    """An observation, or a row of batched ones; the parts of a dict (in alphabetical order) or a tuple as one (M,)."""
     if isinstance(observation, dict):
-        observation = tuple(observation.values())
+        observation = tuple(observation[name] for name in sorted(observation))
     if isinstance(observation, tuple):
         return np.concatenate([np.ravel(_flat(part, row)) for part in observation])
     return np.ravel(observation if row is None else observation[row])
@@ -229,13 +231,17 @@ class Episode:
 
         rng = np.random.default_rng([self.seed, 1])
         config = drawn_config(rng) if self.case.config is None else self.case.config
-        entry_point = gymnasium.spec(self.env_id).entry_point
-        assert isinstance(entry_point, str)
+        spec = gymnasium.spec(self.env_id)
+        assert isinstance(spec.entry_point, str)
+        creator, options = load_env_creator(spec.entry_point), ({"config": dict(config)} if config else {})
         with coefficients_kept(), after_intersection() if self.case.prepare == "intersection" else nullcontext():
-            env: Any = load_env_creator(entry_point)(config=dict(config))
-            env.reset(seed=self.seed)
+            env: Any = creator(**options)
+            if spec.max_episode_steps is not None:
+                env = TimeLimit(env, spec.max_episode_steps)
+            with np.errstate(invalid="ignore"):
+                env.reset(seed=self.seed)
             if self.case.prepare in PREPARATIONS:
-                PREPARATIONS[self.case.prepare](env, rng)
+                PREPARATIONS[self.case.prepare](env.unwrapped, rng)
             yield env
 
 
@@ -255,7 +261,7 @@ def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
     """
     rng, result = np.random.default_rng([episode.seed, 2, attempt]), Comparison()
     with episode.instance() as env, episode.instance() as shaken:
-        for vehicle in shaken.road.vehicles:
+        for vehicle in shaken.unwrapped.road.vehicles:
             vehicle.position = vehicle.position * (1 + rng.choice([-1, 1], 2) * 2.0**-52)
             vehicle.heading *= 1 + rng.choice([-1, 1]) * 2.0**-52  # an exact zero stays one
             if hasattr(vehicle, "lateral_speed"):  # how it slips depends on neither of these

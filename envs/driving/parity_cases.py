@@ -34,6 +34,8 @@ def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDA
     if policy != "random":
         named = _CALM if policy == "calm" else {policy: 1.0}
         weights = np.array([named.get(name, 0.0) for name in world.action_names])
+        if policy == "calm" and not weights.any():  # a grid of steering angles
+            weights = np.where(np.arange(weights.size) == weights.size // 2, weights.size, 1.0)
     return rng.choice(each, size=(count, *space.shape), p=weights / weights.sum())
 
 

@@ -22,7 +22,7 @@ from foveal.envs.driving.controls import ACTIONS, Controls, able_rows
 from foveal.envs.driving.lanes import from_lane, heading_at
 from foveal.envs.driving.motion import speed_to_index
 from foveal.envs.driving.navigation import settle
-from foveal.envs.driving.network import Drive, Outcome, Timing, step_rows
+from foveal.envs.driving.network import Drive, Outcome, Timing, act_rows, step_rows
 from foveal.envs.driving.observations import begin, make_observation, memory, recall
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
@@ -94,12 +94,14 @@ class Scenario(NamedTuple):
         judge: Row kernel ``(start, stop, rows, meta, drive, rules)``: writes `Outcome`.
         terms: Names of the reward's terms.
         vehicles: Most vehicles that are there at once, egos included.
-        objects: Road objects.
+        objects: Road objects: how many, or how many by the parameters.
         start: The lane an ego starts on.
         after: Row kernel ``(start, stop, rows, drive, rules)`` run after each step: traffic that comes and goes.
         regulated: Whether vehicles yield by the priorities of their lanes.
         notes: How many numbers a row `judge` writes into `Outcome.notes`.
         info: From the world's arrays, what an info holds beside what all have: name -> array (N, ...).
+        before: Row kernel ``(start, stop, rows, drive, rules)`` run before each step.
+        observes_first: Whether a step shows what is there when the action has been taken but no time has passed.
     """
 
     name: str
@@ -111,11 +113,13 @@ class Scenario(NamedTuple):
     terms: tuple[str, ...]
     vehicles: Callable[[Any], int]
     start: tuple[str, str, int]
-    objects: int = 0
+    objects: int | Callable[[Any], int] = 0
     after: Callable[..., None] | None = None
     regulated: bool = False
     notes: int = 0
     info: Callable[[Drive], Infos] | None = None
+    before: Callable[..., None] | None = None
+    observes_first: bool = False
 
 
 class ScenarioWorld(DrivingWorld):
@@ -140,7 +144,7 @@ class ScenarioWorld(DrivingWorld):
         self._rules = scenario.rules(p, self.road)
         network, self._drawn = self.road.compiled(), self.road.scene_lanes()
         self.capacity = vehicles = scenario.vehicles(p)
-        columns = vehicles + scenario.objects
+        columns = vehicles + (scenario.objects(p) if callable(scenario.objects) else scenario.objects)
         egos = getattr(p, "controlled_vehicles", 1)
         self._controls = Controls(
             p.action,
@@ -156,10 +160,11 @@ class ScenarioWorld(DrivingWorld):
         self._count, self._draws, self._clock = (np.zeros(rows, np.int64) for _ in range(3))
         self._egos, self._time = np.zeros((rows, egos), np.int64), np.zeros(rows)
         self._able = np.zeros((rows, egos, 5), np.bool_)
+        self._given = np.zeros((rows, int(np.prod(self._controls.space.shape))))
         speeds = np.array(p.action_target_speeds)
         self._sight = Sight(
-            self._traffic, self._count, self._egos, self._clock, self._seed, self._episode, network.lanes,
-            network.graph, speeds, vehicles,
+            self._traffic, self._count, self._egos, self._clock, self._seed, self._episode, self._elapsed,
+            network.lanes, network.graph, speeds, vehicles,
         )  # fmt: skip
         self._seen = make_observation(p, self._sight, self.road, scenario.start)
         observed = self._seen.observed
@@ -176,6 +181,7 @@ class ScenarioWorld(DrivingWorld):
             draws=self._draws,
             observed=np.zeros((rows, egos, 0), np.int64) if observed is None else observed,
             predicted=np.zeros((rows, columns if scenario.regulated else 0, TIMES, 4)),
+            given=self._given,
             lanes=network.lanes,
             graph=network.graph,
             speeds=speeds,
@@ -189,6 +195,7 @@ class ScenarioWorld(DrivingWorld):
                 duration=p.duration,
                 regulation=_regulation(p.simulation_frequency) if scenario.regulated else 0,
                 connected=p.connected_lanes,
+                acted=scenario.observes_first,
             ),
             outcome=Outcome(
                 self._rewards,
@@ -219,6 +226,7 @@ class ScenarioWorld(DrivingWorld):
         }
 
     def _spawn(self, rows: Rows) -> None:
+        self._given[rows] = 0.0
         launch(clear_rows, rows.size, rows, self._drive)
         launch(self.scenario.spawn, rows.size, rows, self._drive, self._rules)
         begin(self._seen, rows)
@@ -229,13 +237,20 @@ class ScenarioWorld(DrivingWorld):
         self._note_trace()
         rows = np.flatnonzero(self._active)
         meta, controls = self._controls.split(actions)
-        drive = self._drive
+        self._given[...] = actions.reshape(self._given.shape)
+        drive, scenario = self._drive, self.scenario
+        if scenario.before is not None:
+            launch(scenario.before, rows.size, rows, drive, self._rules)
+        if scenario.observes_first:
+            launch(act_rows, rows.size, rows, meta, controls, drive)
+            self._seen.observe(rows)
         launch(step_rows, rows.size, rows, meta, controls, self._trace_slot, self._trace, self._traced, drive)
-        self._seen.observe(rows)
+        if not scenario.observes_first:
+            self._seen.observe(rows)
         self._judge(rows, meta)
         self._assess(rows)
-        if self.scenario.after is not None:
-            launch(self.scenario.after, rows.size, rows, drive, self._rules)
+        if scenario.after is not None:
+            launch(scenario.after, rows.size, rows, drive, self._rules)
 
     def _judge(self, rows: Rows, meta: NDArray[np.int64]) -> None:
         """Reward these rows and say which have ended."""
@@ -291,7 +306,12 @@ class ScenarioWorld(DrivingWorld):
         return self._drawn
 
 
-def worlds(scenario: Scenario, module: str, page: str | None) -> tuple[type[ScenarioWorld], type[SingleEnv]]:
+def worlds(
+    scenario: Scenario,
+    module: str,
+    page: str | None,
+    bases: tuple[type[ScenarioWorld], type[SingleEnv]] = (ScenarioWorld, SingleEnv),
+) -> tuple[type[ScenarioWorld], type[SingleEnv]]:
     """The batched and the single world of a scenario.
 
     Args:
@@ -299,13 +319,14 @@ def worlds(scenario: Scenario, module: str, page: str | None) -> tuple[type[Scen
         module: Name of the module that will hold them under `Scenario.name` and, with "Env" behind it, the single one;
             they pickle by it.
         page: Their documentation.
+        bases: What they derive from, where a scenario adds methods of its own.
     """
     batch = type(
         scenario.name,
-        (ScenarioWorld,),
+        (bases[0],),
         {"scenario": scenario, "Params": scenario.params, "__module__": module, "__doc__": page},
     )
-    single = type(f"{scenario.name}Env", (SingleEnv,), {"world": batch, "__module__": module, "__doc__": page})
+    single = type(f"{scenario.name}Env", (bases[1],), {"world": batch, "__module__": module, "__doc__": page})
     return batch, single
 
 

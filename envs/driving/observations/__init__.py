@@ -12,8 +12,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from foveal.envs.driving.observations.attributes import Attributes
+from foveal.envs.driving.observations.goal import KinematicsGoal
 from foveal.envs.driving.observations.kinematics import Exit, Kinematics
 from foveal.envs.driving.observations.lidar import Lidar
+from foveal.envs.driving.observations.occupancy_grid import OccupancyGrid
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.several import Several
 from foveal.envs.driving.observations.sight import Sight
@@ -60,13 +63,16 @@ class Remembering(Protocol):
 
 KINDS: dict[str, type[Any]] = {
     "Kinematics": Kinematics,
+    "OccupancyGrid": OccupancyGrid,
     "TimeToCollision": TimeToCollision,
     "Exit": Exit,
     "Lidar": Lidar,
     "TopDown": TopDown,
     "Tuple": Several,
+    "KinematicsGoal": KinematicsGoal,
+    "Attributes": Attributes,
 }
-"""By the names of `foveal.envs.driving.observations.params.OBSERVATIONS`."""
+"""By name: those of `foveal.envs.driving.observations.params.OBSERVATIONS`, and those of one world only."""
 
 
 def make_observation(p: ObservationParams, sight: Sight, road: Road, start: Name) -> Observation:

@@ -25,8 +25,10 @@ from foveal.envs.driving.traffic import (
     CAR_LENGTH,
     COS,
     HEADING,
+    KIND,
     LANE,
     MAX_SPEED,
+    OBSTACLE,
     ROUTE,
     SIN,
     SPEED,
@@ -268,7 +270,7 @@ def place_or_velocity(t, i, name):
 @kernel
 def destination(t, lanes, graph, i, axis):
     """One axis of the unit vector from vehicle `i` to the end of its route; 0 without one."""
-    if t.shape[0] <= ROUTE or t[ROUTE, i] < 0:
+    if t.shape[0] <= ROUTE or t[ROUTE, i] < 0 or t[KIND, i] >= OBSTACLE:
         return 0.0
     route = graph[roads.ROUTES] + int(t[ROUTE, i])
     last = graph[route + 1] - 1
