@@ -132,12 +132,31 @@ class RoadDriver:
         return np.clip(np.round(y / LANE_WIDTH), 0, self.lanes - 1).astype(np.int64)
 
 
-class Slowest(RoadDriver):
+class Constant:
+    """Takes the same action always; subclasses name it."""
+
+    ACTION = ""
+
+    def __init__(self, env: BatchEnv, seed: int) -> None:
+        if self.ACTION not in env.action_names:
+            raise ValueError(f"driver {_name_of(type(self))!r} needs the action {self.ACTION}")
+        self.action = env.action_names.index(self.ACTION)
+
+    def __call__(self, observations: Any) -> NDArray[np.int64]:
+        """The action for every row."""
+        return np.full(len(observations), self.action)
+
+
+class Slowest(Constant):
     """Always brakes to its lowest speed."""
 
-    def choose(self, traffic: Traffic) -> NDArray[np.int64]:
-        """SLOWER for every row."""
-        return np.full(traffic.ego_y.shape, SLOWER)
+    ACTION = "SLOWER"
+
+
+class Idle(Constant):
+    """Keeps its lane and its speed."""
+
+    ACTION = "IDLE"
 
 
 class KeepRight(RoadDriver):
@@ -239,6 +258,7 @@ def idm(
 
 DRIVERS: dict[str, Callable[[BatchEnv, int], Driver]] = {
     "random": Random,
+    "idle": Idle,
     "slowest": Slowest,
     "keep-right": KeepRight,
     "idm-mobil": IdmMobil,

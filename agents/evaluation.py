@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from foveal.agents.drivers import make_driver
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
+from foveal.envs.scene import MEASURES
 
 Policy = Callable[[Any], Any]
 """Observations (N, …) to actions (N, …), or to a tuple that begins with them."""
 
 RATES = ("success", "collision")
+SHOWN = ("return", "length", "success", "collision", "speed")
 _TOLD_BY = {"collision": "crashed", "speed": "speed"}  # metrics that need an info of the world
 _PACKAGES = ("foveal", "gymnasium", "numba", "numpy", "torch")
 
@@ -48,10 +50,11 @@ class Evaluation:
         seed: The first row seed; the others follow it.
         episodes: Number of seeds E.
         per_episode: name -> (E,) float64, in the order of the seeds: ``return``; ``length`` in steps;
-            ``success``, 1 where the time limit was reached without a crash; and, where the world reports
-            them, ``collision``, 1 after a crash, and ``speed``, the episode's mean in m/s.
-        metrics: name -> estimate of the mean: Wilson's interval for the rates `RATES`, Student's t for the
-            others.
+            ``success``, 1 where the time limit was reached without a crash; ``terminated``, 1 where it was not;
+            and, where the world reports them, ``collision``, 1 after a crash, ``speed``, the episode's mean in m/s,
+            and ``ttc``, its least time to collision in s, all as sampled at the decisions.
+        metrics: name -> estimate of the mean of those in `SHOWN`: Wilson's interval for the rates `RATES`,
+            Student's t for the others.
     """
 
     env_id: str
@@ -87,7 +90,7 @@ def evaluate(
     policy: str | Policy,
     *,
     episodes: int = 1000,
-    seed: int = EVALUATION_SEEDS,
+    seed: int | Sequence[int] = EVALUATION_SEEDS,
     num_envs: int = 256,
     name: str | None = None,
     **params: Any,
@@ -102,7 +105,7 @@ def evaluate(
         env_id: A registered id.
         policy: A driver's name (see `foveal.agents.drivers.DRIVERS`), or a callable.
         episodes: Number of episodes, at least 2.
-        seed: The first row seed.
+        seed: The first row seed, or the seed of each episode.
         num_envs: The most rows at a time.
         name: What to call the policy; by default the driver's name, or the callable's.
         **params: The world's parameters.
@@ -118,25 +121,34 @@ def evaluate(
     env = gymnasium.make_vec(env_id, num_envs=rows, autoreset_mode=AutoresetMode.NEXT_STEP, copy=False, **params)
     assert isinstance(env, BatchEnv)
     act = make_driver(policy, env) if isinstance(policy, str) else policy
-    chunks = [_first_episodes(env, act, first) for first in range(seed, seed + episodes, rows)]
+    seeds = list(range(seed, seed + episodes)) if isinstance(seed, int) else [int(one) for one in seed]
+    if len(seeds) != episodes:
+        raise ValueError(f"{len(seeds)} seeds for {episodes} episodes")
+    spare = [max(seeds) + 1 + k for k in range(-episodes % rows)]  # for the rows that are left over
+    chunks = [first_episodes(env, act, (seeds + spare)[k : k + rows]) for k in range(0, episodes, rows)]
     env.close()
     per_episode = {key: np.concatenate([chunk[key] for chunk in chunks])[:episodes] for key in chunks[0]}
     return Evaluation(
         env_id=env_id,
         params=params,
         policy=name,
-        seed=seed,
+        seed=seeds[0],
         episodes=episodes,
         per_episode=per_episode,
-        metrics={key: (rate if key in RATES else mean)(values) for key, values in per_episode.items()},
+        metrics={key: (rate if key in RATES else mean)(per_episode[key]) for key in SHOWN if key in per_episode},
     )
 
 
-def _first_episodes(env: BatchEnv, act: Policy, seed: int) -> dict[str, NDArray[np.float64]]:
-    """One episode in every row, seeded from `seed` on; rows that have ended go on unheeded."""
+def first_episodes(env: BatchEnv, act: Policy, seed: int | Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    """One episode in every row, seeded as `BatchEnv.reset` takes it: name -> (N,), as in `Evaluation.per_episode`.
+
+    Rows that have ended go on unheeded, so the world must not be one that needs resets, unless it has a single row.
+    """
     observations, infos = env.reset(seed=seed)
     alive = np.ones(env.num_envs, np.bool_)
-    totals = {key: np.zeros(env.num_envs) for key in ("return", "length", "success")}
+    totals = {key: np.zeros(env.num_envs) for key in ("return", "length", "success", "terminated")}
+    if "risk" in infos:
+        totals["ttc"] = np.full(env.num_envs, np.inf)
     totals |= {key: np.zeros(env.num_envs) for key, told in _TOLD_BY.items() if told in infos}
     while alive.any():
         actions = act(observations)
@@ -146,6 +158,10 @@ def _first_episodes(env: BatchEnv, act: Policy, seed: int) -> dict[str, NDArray[
         totals["return"] += np.where(alive, rewards, 0.0)
         totals["length"] += alive
         totals["success"] += alive & truncated & ~terminated
+        totals["terminated"] += alive & terminated
+        if "ttc" in totals:
+            least = infos["risk"]["row"][:, MEASURES.index("time_to_collision_2d")]
+            totals["ttc"] = np.where(alive, np.minimum(totals["ttc"], least), totals["ttc"])
         if "collision" in totals:
             totals["collision"] += alive & infos["crashed"] & (terminated | truncated)
         if "speed" in totals:

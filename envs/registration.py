@@ -47,6 +47,19 @@ WORLDS: dict[str, World] = {
         },
     ),
     "foveal/Merge-v0": _scenario("merge", "Merge", "let a car merge from a ramp: highway-env's merge-v1"),
+    "foveal/Intersection-v0": _scenario(
+        "intersection", "Intersection", "cross a junction without lights: highway-env's intersection-v2"
+    ),
+    "foveal/LeftTurn-v0": _scenario("left_turn", "LeftTurn", "turn left through gaps in the oncoming stream"),
+    "foveal/Roundabout-v0": _scenario("roundabout", "Roundabout", "pass a roundabout: highway-env's roundabout-v1"),
+    "foveal/UTurn-v0": _scenario("u_turn", "UTurn", "pass slow cars around a bend: highway-env's u-turn-v1"),
+    "foveal/TwoWay-v0": _scenario("two_way", "TwoWay", "overtake with oncoming traffic: highway-env's two-way-v0"),
+    "foveal/Exit-v0": _scenario("exit", "Exit", "cross a highway in time for the exit: highway-env's exit-v1"),
+    "foveal/Racetrack-v0": _scenario("racetrack", "Racetrack", "stay on a winding course: highway-env's racetrack-v1"),
+    "foveal/Parking-v0": _scenario("parking", "Parking", "park a car, given the space: highway-env's parking-v0"),
+    "foveal/LaneKeeping-v0": _scenario(
+        "lane_keeping", "LaneKeeping", "keep a slipping car on its lane: highway-env's lane-keeping-v0"
+    ),
 }
 
 

@@ -24,6 +24,38 @@ class Lane:
     lines: tuple[str, str] = ("striped", "striped")
 
 
+MEASURES = (
+    "time_to_collision",  # s, along the ego's lane: of whichever of the two follows the other
+    "time_to_collision_2d",  # s, of the two rectangles at their present velocities
+    "time_headway",  # s, front to front along the ego's lane, of the one that follows
+    "deceleration_to_avoid",  # m/s^2, that the one that follows needs
+    "distance",  # m, between the rectangles
+    "time_to_conflict",  # s, of the ego to the point where the two paths meet
+    "time_to_conflict_other",  # s, of the other
+    "conflict_difference",  # s, the other's less the ego's
+)
+"""Measures of a neighbour's risk; see `foveal.envs.driving.surrogates`. Never is 1000 s, nobody is 1000 m away."""
+SLOTS = tuple(f"{where} {side}" for where in ("ahead", "behind") for side in ("left", "same", "right"))
+"""Around the ego, by lane."""
+
+
+@dataclass(frozen=True)
+class SceneRisk:
+    """How near the ego is to a crash.
+
+    Attributes:
+        each: (V, 8) float32, `MEASURES` of each vehicle.
+        worst: (8,) float32, over all of them.
+        slots: (6, 3) float32, of the nearest in each of `SLOTS`: gap m, closing speed m/s, time to collision s.
+        key: The scene in bins; see `foveal.envs.driving.risk.scene_key`.
+    """
+
+    each: NDArray[np.float32]
+    worst: NDArray[np.float32]
+    slots: NDArray[np.float32]
+    key: int
+
+
 @dataclass(frozen=True)
 class Scene:
     """One row of a driving world at one moment.
@@ -44,6 +76,7 @@ class Scene:
         observed: (S,) int64, the vehicle in each slot of the observation (slot 0 is the ego), -1 for an empty slot.
         lanes: The road.
         kind: What each of the V is: ``"vehicle"``, ``"obstacle"`` or ``"landmark"`` (a goal); empty: all are vehicles.
+        risk: Where the world measures it; not of traced substeps.
     """
 
     time_s: float
@@ -58,3 +91,4 @@ class Scene:
     observed: NDArray[np.int64]
     lanes: tuple[Lane, ...]
     kind: tuple[str, ...] = ()
+    risk: SceneRisk | None = None

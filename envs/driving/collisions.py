@@ -94,6 +94,9 @@ def collide_pairwise(t, count, objects, dt):
 def meet(t, i, j, dt):
     """Let vehicle `i` collide with `j`, a later vehicle or an obstacle, where they do."""
     dx, dy = t[X, j] - t[X, i], t[Y, j] - t[Y, i]
+    sides = t[LENGTH, i] + t[WIDTH, i] + t[LENGTH, j] + t[WIDTH, j]  # longer than both diagonals
+    if max(abs(dx), abs(dy)) > sides / 2 + t[SPEED, i] * dt:
+        return
     reach = (diagonal(t, i) + diagonal(t, j)) / 2 + t[SPEED, i] * dt
     if math.sqrt(dx * dx + dy * dy) > reach:
         return

@@ -21,6 +21,7 @@ from foveal.envs.driving.motion import (
     GAIN_SPEED,
     MAX_SLIP_SIN,
     MAX_STEERING,
+    slip_of,
     speed_to_index,
 )
 from foveal.envs.driving.navigation import follow_road, lane_distance, neighbours, route_place, same_road
@@ -62,13 +63,13 @@ from foveal.envs.driving.traffic import (
     not_zero,
     wrap_to_pi,
 )
-from foveal.kernels import kernel
+from foveal.kernels import inlined, kernel
 
 LOOK_AHEAD = 0.1  # s: steering follows the lane's heading this far ahead
 LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
 
 
-@kernel
+@inlined
 def decide(t, along, lanes, graph, count, objects, connected, i):
     """Let vehicle `i` choose its lane, its slip and its acceleration for this substep."""
     kind = t[KIND, i]
@@ -78,7 +79,8 @@ def decide(t, along, lanes, graph, count, objects, connected, i):
         t[ACCELERATION, i] = GAIN_SPEED * (t[TARGET_SPEED, i] - t[SPEED, i])
     elif kind in (IDM, LINEAR) and t[CRASHED, i] == 0:
         follow_road(t, lanes, graph, i)
-        if t[CHANGES_LANES, i] != 0:
+        changing = t[LANE, i] != t[TARGET_LANE, i]
+        if t[CHANGES_LANES, i] != 0 and (changing or t[DECISION_DELAY, i] < t[TIMER, i]):
             choose_lane(t, along, lanes, graph, count, objects, connected, i)
         if kind == IDM:
             steer(t, lanes, i)
@@ -103,7 +105,7 @@ def act(t, lanes, graph, i, action, speeds):
             t[TARGET_LANE, i] = wanted
 
 
-@kernel
+@inlined
 def steer(t, lanes, i):
     """Set the slip of vehicle `i` so that it follows the centre of its target lane; see `motion.steer`."""
     lane, speed = int(t[TARGET_LANE, i]), not_zero(t[SPEED, i])
@@ -126,22 +128,15 @@ def steer_linearly(t, lanes, i):
     t[SLIP_SIN, i] = slip_of(min(max(angle, -MAX_STEERING), MAX_STEERING))
 
 
-@kernel
-def slip_of(steering):
-    """Sine of the slip angle arctan(tan(steering) / 2) of a kinematic bicycle."""
-    tangent = math.tan(steering) / 2
-    return tangent / math.sqrt(1 + tangent * tangent)
-
-
-@kernel
+@inlined
 def follow(t, along, lanes, graph, count, objects, connected, i):
     """Set the acceleration of vehicle `i`; during a lane change the smaller of both lanes'."""
     lane, target = int(t[LANE, i]), int(t[TARGET_LANE, i])
     front, _ = neighbours(t, along, lanes, graph, count, objects, connected, i, lane)
-    wanted = acceleration(t, along, lanes, i, i, front)
+    wanted = own_acceleration(t, along, lanes, i, i, front)
     if lane != target:
         front, _ = neighbours(t, along, lanes, graph, count, objects, connected, i, target)
-        wanted = min(wanted, acceleration(t, along, lanes, i, i, front))
+        wanted = min(wanted, own_acceleration(t, along, lanes, i, i, front))
     limit = t[MAX_ACCELERATION, i]
     t[ACCELERATION, i] = min(max(wanted, -limit), limit)
 
@@ -155,6 +150,12 @@ def acceleration(t, along, lanes, judge, i, front):
     """
     if i < 0 or (t[KIND, i] >= OBSTACLE and t[KIND, judge] != LINEAR):
         return 0.0
+    return own_acceleration(t, along, lanes, judge, i, front)
+
+
+@inlined
+def own_acceleration(t, along, lanes, judge, i, front):
+    """`acceleration` of a vehicle that is there."""
     if t[KIND, judge] == LINEAR:
         return linear_acceleration(t, along, lanes, judge, i, front)
     wanted = free_acceleration(t, judge, i, lanes[int(t[LANE, i]), ln.SPEED_LIMIT])
@@ -183,13 +184,11 @@ def linear_acceleration(t, along, lanes, judge, i, front):
 
 @kernel
 def choose_lane(t, along, lanes, graph, count, objects, connected, i):
-    """Abort a lane change that another vehicle contests, or start one that MOBIL advises."""
+    """Abort a lane change that another vehicle contests, or start one that MOBIL advises; asked only where due."""
     lane, target = int(t[LANE, i]), int(t[TARGET_LANE, i])
     if lane != target:
         if same_road(lanes, lane, target) and contested(t, along, lanes, count, i):
             t[TARGET_LANE, i] = lane
-        return
-    if not t[DECISION_DELAY, i] < t[TIMER, i]:
         return
     t[TIMER, i] = 0.0
     if abs(t[SPEED, i]) < 1:

@@ -49,7 +49,7 @@ class Controls:
     ) -> None:
         self.meta = kind == "DiscreteMeta"
         self._egos = egos
-        self._scale = np.array([acceleration, steering])
+        self._scale = np.array([acceleration, steering], np.float32)
         self._axes = [axis for axis, used in enumerate((longitudinal, lateral)) if used]
         self._table: NDArray[Any] | None = None
         if self.meta:
@@ -57,7 +57,7 @@ class Controls:
             self._table = np.array(chosen, np.int64)
             self.names = tuple(META_ACTIONS[action] for action in chosen)
         elif kind == "Discrete":
-            steps = np.linspace(-1, 1, per_axis)
+            steps = np.linspace(np.float32(-1), np.float32(1), per_axis, dtype=np.float32)
             self._table = np.array(list(itertools.product(*[steps] * len(self._axes))))
             self.names = tuple("/".join(f"{value:+.2g}" for value in row) for row in self._table)
         else:
@@ -73,6 +73,13 @@ class Controls:
             return spaces.Discrete(len(self._table))
         return spaces.MultiDiscrete([len(self._table)] * self._egos)
 
+    @property
+    def idle(self) -> NDArray[Any]:
+        """The action of one ego that changes nothing, or, on a grid without zero, least."""
+        if self._table is None:
+            return np.zeros(len(self._axes), np.float32)
+        return np.argmin(np.abs(self._table - IDLE if self.meta else np.abs(self._table).sum(1)))
+
     def split(self, actions: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Meta-actions (N, E) and acceleration and steering (N, E, 2) of a batch of actions."""
         rows = len(actions)
@@ -81,25 +88,28 @@ class Controls:
             assert self._table is not None
             return self._table[actions].reshape(rows, self._egos), controls
         values = actions if self._table is None else self._table[actions]
-        controls[:, :, self._axes] = values.reshape(rows, self._egos, -1)
-        return meta, controls * self._scale
+        scale = self._scale[self._axes]  # float32, and mapped in this order: so highway-env rounds
+        controls[:, :, self._axes] = -scale + (values.reshape(rows, self._egos, -1) + 1) * (2 * scale) / 2
+        return meta, controls
 
     def mask(self, able: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which actions would change something, (N, A), of which meta-actions (N, 5) would."""
+        """Which actions would change something, (N, A), or (N, E, A) of several egos; of meta-actions: (N, E, 5)."""
         assert self._table is not None
-        return able[:, self._table]
+        return able[:, 0, self._table] if self._egos == 1 else able[:, :, self._table]
 
 
 @kernel
 def able_rows(start, stop, rows, traffic, egos, lanes, last_speed, able):
-    """Row kernel: which meta-actions (5,) of the first ego are not in vain."""
+    """Row kernel: which meta-actions (5,) of each ego are not in vain."""
     for k in range(start, stop):
         r = rows[k]
-        t, ego = traffic[r], egos[r, 0]
-        lane = int(t[LANE, ego])
-        place, siblings = lanes[lane, ln.PLACE], lanes[lane, ln.SIBLINGS]
-        able[r, IDLE] = True
-        able[r, LANE_LEFT] = place > 0 and is_reachable(lanes, lane - 1, t[X, ego], t[Y, ego])
-        able[r, LANE_RIGHT] = place < siblings - 1 and is_reachable(lanes, lane + 1, t[X, ego], t[Y, ego])
-        able[r, FASTER] = t[SPEED_INDEX, ego] < last_speed
-        able[r, SLOWER] = t[SPEED_INDEX, ego] > 0
+        t = traffic[r]
+        for e in range(egos.shape[1]):
+            ego, may = egos[r, e], able[r, e]
+            lane = int(t[LANE, ego])
+            place, siblings = lanes[lane, ln.PLACE], lanes[lane, ln.SIBLINGS]
+            may[IDLE] = True
+            may[LANE_LEFT] = place > 0 and is_reachable(lanes, lane - 1, t[X, ego], t[Y, ego])
+            may[LANE_RIGHT] = place < siblings - 1 and is_reachable(lanes, lane + 1, t[X, ego], t[Y, ego])
+            may[FASTER] = t[SPEED_INDEX, ego] < last_speed
+            may[SLOWER] = t[SPEED_INDEX, ego] > 0

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 
-from foveal.envs.driving.motion import GAIN_SPEED, steer
+from foveal.envs.driving.motion import GAIN_SPEED, MAX_STEERING, slip_of, steer
 from foveal.envs.driving.straight import (
+    LANE_WIDTH,
     LEADER,
     find_leaders,
     follower,
@@ -20,6 +21,7 @@ from foveal.envs.driving.straight import (
 )
 from foveal.envs.driving.traffic import (
     ACCELERATION,
+    CAR_LENGTH,
     CLOSING,
     COMFORT_ACCELERATION,
     COMFORT_DECELERATION,
@@ -27,12 +29,22 @@ from foveal.envs.driving.traffic import (
     DECISION_DELAY,
     EXPONENT,
     GAP,
+    HEADING,
+    IDM,
     JAM_DISTANCE,
+    KIND,
     LANE,
+    LINEAR,
+    LINEAR_CLOSING,
+    LINEAR_GAP,
+    LINEAR_HEADING,
+    LINEAR_LATERAL,
+    LINEAR_SPEED,
     MAX_ACCELERATION,
     MAX_IMPOSED_BRAKING,
     MIN_GAIN,
     POLITENESS,
+    SLIP_SIN,
     SPEED,
     TARGET_LANE,
     TARGET_SPEED,
@@ -42,6 +54,7 @@ from foveal.envs.driving.traffic import (
     Y,
     closing_speed,
     not_zero,
+    wrap_to_pi,
 )
 from foveal.kernels import inlined, kernel
 
@@ -65,7 +78,46 @@ def decide(t, ranks, nearest, lanes, speed_limit):
         unusual = speed < _LOW_RATIO * desired or speed > _HIGH_RATIO * desired
         if unusual or t[LANE, i] != t[TARGET_LANE, i]:
             accelerate(t, ranks, i, speed_limit)
+    if t.shape[0] > LINEAR_LATERAL:
+        drive_linearly(t, ranks)
     t[ACCELERATION, 0] = GAIN_SPEED * (t[TARGET_SPEED, 0] - t[SPEED, 0])
+
+
+@kernel
+def drive_linearly(t, ranks):
+    """Set the slip and the acceleration of the linear drivers; see `foveal.envs.driving.conduct`."""
+    for i in range(1, t.shape[1]):
+        if t[KIND, i] != LINEAR or t[CRASHED, i] != 0:
+            continue
+        speed = not_zero(t[SPEED, i])
+        angle = t[LINEAR_HEADING, i] * (wrap_to_pi(-t[HEADING, i]) * CAR_LENGTH / speed)
+        across = t[Y, i] - LANE_WIDTH * t[TARGET_LANE, i]
+        angle += t[LINEAR_LATERAL, i] * (-across * CAR_LENGTH / (speed * speed))
+        t[SLIP_SIN, i] = slip_of(min(max(angle, -MAX_STEERING), MAX_STEERING))
+        acceleration = linear(t, i, i, ranks[LEADER, i])
+        if t[LANE, i] != t[TARGET_LANE, i]:
+            acceleration = min(acceleration, linear(t, i, i, leader(t, ranks, i, t[TARGET_LANE, i])))
+        limit = t[MAX_ACCELERATION, i]
+        t[ACCELERATION, i] = min(max(acceleration, -limit), limit)
+
+
+@kernel
+def linear(t, judge, i, front):
+    """Linear acceleration, m/s^2, of vehicle `i` behind `front` (-1: nobody), with the coefficients of `judge`."""
+    if i < 0:
+        return 0.0
+    wanted = t[LINEAR_SPEED, judge] * (t[TARGET_SPEED, i] - t[SPEED, i])
+    if front >= 0:
+        safe = t[JAM_DISTANCE, judge] + max(t[SPEED, i], 0.0) * t[TIME_GAP, judge]
+        wanted += t[LINEAR_CLOSING, judge] * min(t[SPEED, front] - t[SPEED, i], 0.0)
+        wanted += t[LINEAR_GAP, judge] * min(t[X, front] - t[X, i] - safe, 0.0)
+    return wanted
+
+
+@kernel
+def wanted_acceleration(t, judge, i, front, speed_limit):
+    """The acceleration, m/s^2, that driver `judge` expects of vehicle `i` behind `front`: by IDM, or a linear one."""
+    return linear(t, judge, i, front) if t[KIND, judge] == LINEAR else idm(t, judge, i, front, speed_limit)
 
 
 @kernel
@@ -162,7 +214,8 @@ def choose_lane(t, ranks, i, lanes, speed_limit):
         if 0 <= candidate < lanes and reachable(t[X, i], t[Y, i], candidate):
             new_braking = interaction(t, i, i, ranks[LEADER + side, i])
             # Nothing to gain is the usual case; it is settled here without the power function.
-            hopeless = new_braking >= braking and t[POLITENESS, i] == 0.0 and t[MIN_GAIN, i] > 0
+            idle = t[KIND, i] == IDM and new_braking >= braking
+            hopeless = idle and t[POLITENESS, i] == 0.0 and t[MIN_GAIN, i] > 0
             if not hopeless and mobil(t, ranks, i, side, speed_limit):
                 t[TARGET_LANE, i] = candidate
 
@@ -184,13 +237,13 @@ def mobil(t, ranks, i, side, speed_limit):
     """Whether MOBIL advises vehicle `i` to change to the lane on its left (-1) or right (1)."""
     front, new_front = ranks[LEADER, i], ranks[LEADER + side, i]
     new_rear = follower(t, ranks, i, t[LANE, i] + side)
-    new_rear_after = idm(t, i, new_rear, i, speed_limit)
+    new_rear_after = wanted_acceleration(t, i, new_rear, i, speed_limit)
     if new_rear_after < -t[MAX_IMPOSED_BRAKING, i]:
         return False
-    gain = idm(t, i, i, new_front, speed_limit) - idm(t, i, i, front, speed_limit)
+    gain = wanted_acceleration(t, i, i, new_front, speed_limit) - wanted_acceleration(t, i, i, front, speed_limit)
     if t[POLITENESS, i] != 0.0:
         rear = follower(t, ranks, i, t[LANE, i])
-        others = new_rear_after - idm(t, i, new_rear, new_front, speed_limit)
-        others += idm(t, i, rear, front, speed_limit) - idm(t, i, rear, i, speed_limit)
+        others = new_rear_after - wanted_acceleration(t, i, new_rear, new_front, speed_limit)
+        others += wanted_acceleration(t, i, rear, front, speed_limit) - wanted_acceleration(t, i, rear, i, speed_limit)
         gain += t[POLITENESS, i] * others
     return gain >= t[MIN_GAIN, i]

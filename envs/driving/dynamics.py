@@ -1,7 +1,9 @@
-"""A bicycle whose tyres slip: forces grow with the slip angles of front and rear wheels.
+"""How a vehicle on a road network moves: as a kinematic bicycle, or as one whose tyres slip.
 
-Source: Rajamani, "Vehicle Dynamics and Control" (2011), chapter 2, equations 2.21, 2.22 and 2.25-2.28, with the
-constants, the damping below 1 m/s and the fourth-order Runge-Kutta step of highway-env 1.12, `vehicle/dynamics.py`.
+Forces on slipping tyres grow with the slip angles of front and rear wheels. Sources: highway-env 1.12,
+`vehicle/kinematics.py`; Rajamani, "Vehicle Dynamics and Control" (2011), chapter 2, equations 2.21, 2.22 and 2.25-2.28,
+with the constants, the damping below 1 m/s and the fourth-order Runge-Kutta step of highway-env's
+`vehicle/dynamics.py`.
 """
 
 from __future__ import annotations
@@ -10,25 +12,68 @@ import math
 
 import numpy as np
 
+from foveal.envs.driving.motion import slip_of
 from foveal.envs.driving.traffic import (
     ACCELERATION,
     CAR_LENGTH,
     CAR_WIDTH,
+    COS,
+    CRASHED,
     HEADING,
+    IDM,
+    KIND,
     LATERAL_SPEED,
+    LINEAR,
+    MAX_SPEED,
+    PUSH_X,
+    PUSH_Y,
+    PUSHED,
+    SIN,
+    SLIP_SIN,
+    SLIPPING,
     SPEED,
     STEERING,
+    TIMER,
     YAW_RATE,
     X,
     Y,
 )
-from foveal.kernels import kernel
+from foveal.kernels import inlined, kernel
 
 MASS = 1.0  # kg
 AXLE = CAR_LENGTH / 2  # m, from the centre of mass to either axle
 INERTIA = 1 / 12 * MASS * (CAR_LENGTH**2 + CAR_WIDTH**2)  # kg m^2
 FRICTION = 15.0 * MASS  # N/rad, of each tyre
 MAX_YAW_RATE = 2 * math.pi  # rad/s
+
+
+@inlined
+def move(t, i, dt):
+    """Move vehicle `i` by one substep of `dt` seconds; see `foveal.envs.driving.motion.advance`."""
+    speed, kind = t[SPEED, i], t[KIND, i]
+    if t[CRASHED, i] != 0:
+        t[SLIP_SIN, i], t[STEERING, i], t[ACCELERATION, i] = 0.0, 0.0, -speed
+    elif kind > LINEAR:
+        t[SLIP_SIN, i] = slip_of(t[STEERING, i])
+    if speed > MAX_SPEED:
+        t[ACCELERATION, i] = min(t[ACCELERATION, i], MAX_SPEED - speed)
+    elif speed < -MAX_SPEED:
+        t[ACCELERATION, i] = max(t[ACCELERATION, i], -MAX_SPEED - speed)
+    if kind in (IDM, LINEAR):
+        t[TIMER, i] += dt
+    if kind == SLIPPING:
+        slide(t, i, dt)
+        return
+    slip = t[SLIP_SIN, i]
+    slip_cos = math.sqrt(1 - slip * slip)
+    t[X, i] += speed * (t[COS, i] * slip_cos - t[SIN, i] * slip) * dt
+    t[Y, i] += speed * (t[SIN, i] * slip_cos + t[COS, i] * slip) * dt
+    if t[PUSHED, i] != 0:
+        t[X, i] += t[PUSH_X, i]
+        t[Y, i] += t[PUSH_Y, i]
+        t[CRASHED, i], t[PUSHED, i] = 1.0, 0.0
+    t[HEADING, i] += speed * slip / (CAR_LENGTH / 2) * dt
+    t[SPEED, i] = speed + t[ACCELERATION, i] * dt
 
 
 @kernel

@@ -18,6 +18,7 @@ from foveal.envs.driving.observations import Observation, begin, make_observatio
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.observations.straight import is_straight, kinematics_space, observe_kinematics
+from foveal.envs.driving.options import DrivingParams
 from foveal.envs.driving.roads import Network, Road
 from foveal.envs.driving.simulation import REWARD_TERMS, Outcome, Rules, Simulation
 from foveal.envs.driving.straight import (
@@ -29,20 +30,27 @@ from foveal.envs.driving.straight import (
     rank,
     reachable,
 )
+from foveal.envs.driving.temperaments import DRAWN, make_driver, pick, set_exponent, set_gain, shares
 from foveal.envs.driving.traffic import (
     CHECKS_COLLISIONS,
     COS,
     CRASHED,
-    EXPONENT,
+    DRIVER_DEFAULTS,
     FEATURES,
     HEADING,
+    IDM,
+    KIND,
     LANE,
+    LINEAR,
+    MIN_GAIN,
+    NETWORK_FEATURES,
     PUSH_X,
     PUSH_Y,
     PUSHED,
     SPEED,
     TARGET_LANE,
     TARGET_SPEED,
+    TIME_GAP,
     TIMER,
     TRACED,
     X,
@@ -57,10 +65,13 @@ from foveal.kernels import kernel, launch
 
 SPEED_LIMIT = 30.0  # m/s
 LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
+_DRIVERS_DRAWN = 1 << 32  # where the numbers that choose drivers begin in the episode's random stream
+_DEFAULT_FEATURES = np.array([TIME_GAP, MIN_GAIN])  # in which kinds of drivers differ
+_DEFAULT_VALUES = np.array([DRIVER_DEFAULTS[TIME_GAP], DRIVER_DEFAULTS[MIN_GAIN]])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HighwayParams(ObservationParams):
+class HighwayParams(ObservationParams, DrivingParams):
     """Parameters of the highway, named as in highway-env 1.12 where it has them (nested keys get a prefix)."""
 
     lanes_count: int = param(4, "lanes [1]", low=1, high=MAX_LANES)
@@ -122,16 +133,20 @@ class Highway(DrivingWorld):
         p, rows = self.params, self.num_envs
         self.metadata["render_fps"] = p.policy_frequency
         columns = p.vehicles_count + 1
-        self._traffic = allocate(rows, columns)
+        features = len(FEATURES) if p.traffic[0] == sum(p.traffic) else len(FEATURES) + len(NETWORK_FEATURES)
+        self._traffic = allocate(rows, columns, features)
         self._seen: Observation | None = None
-        if is_straight(p):
+        self._sight: Sight | None = None  # for what reads any road; the highway's own observation does without
+        if is_straight(p) and not (p.risk or p.cost or p.reward != "default"):
             return kinematics_space(p.observation_vehicles_count), spaces.Discrete(5)
         road, network = _laid(p.lanes_count)
-        sight = Sight(
+        self._sight = Sight(
             self._traffic, np.full(rows, columns), np.zeros((rows, 1), np.int64), self._elapsed, self._seed,
             self._episode, network.lanes, network.graph, np.array(p.action_target_speeds), columns,
         )  # fmt: skip
-        self._seen = make_observation(p, sight, road, ("0", "1", 0))
+        if is_straight(p):
+            return kinematics_space(p.observation_vehicles_count), spaces.Discrete(5)
+        self._seen = make_observation(p, self._sight, road, ("0", "1", 0))
         return self._seen.space, spaces.Discrete(5)
 
     def _allocate(self) -> dict[str, NDArray[Any]]:
@@ -153,6 +168,7 @@ class Highway(DrivingWorld):
             normalize=p.normalize_reward,
             weights=(p.collision_reward, p.right_lane_reward, p.high_speed_reward),
             speed_range=(p.reward_speed_range[0], p.reward_speed_range[1]),
+            shares=shares(p.traffic),
         )
         self._time = np.zeros(rows)
         if self._seen is not None:
@@ -177,27 +193,34 @@ class Highway(DrivingWorld):
             outcome=self._outcome,
         )
         self._allocate_trace(frames, self._rules.step_time)
-        return {
-            "traffic": self._traffic,
-            "time": self._time,
-            **({} if self._seen is None else memory(self._seen)),
-        }
+        state = {"traffic": self._traffic, "time": self._time}
+        if self._seen is not None:
+            state |= memory(self._seen)
+        if self._sight is not None:
+            observed = self._outcome.observed[:, None] if self._seen is None else self._seen.observed
+            state |= self._equip(p.lanes_count, p.observation_vehicles_count, observed)
+        return state
 
     def _spawn(self, rows: Rows) -> None:
         launch(spawn_rows, rows.size, rows, self._seed, self._episode, self._simulation)
         if self._seen is not None:
             begin(self._seen, rows)
+        self._assess(rows, begun=True)
 
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
+        rows = np.flatnonzero(self._active)
         if self._seen is not None:
-            self._seen.observe(np.flatnonzero(self._active))
+            self._seen.observe(rows)
+        self._assess(rows)
 
     def _restored(self) -> None:
         launch(restore_rows, self.num_envs, self._simulation)
+        rows = np.arange(self.num_envs)
         if self._seen is not None:
-            recall(self._seen, np.arange(self.num_envs))
+            recall(self._seen, rows)
+        self._assess(rows, restored=True)
 
     def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
         for feature in (LANE, TARGET_LANE):
@@ -212,6 +235,7 @@ class Highway(DrivingWorld):
             "crashed": self._traffic[:, CRASHED, 0] != 0,
             "rewards": {name: terms[:, k] for k, name in enumerate(REWARD_TERMS)},
             "action_mask": self._outcome.able,
+            **self._assessment(),
         }
 
     def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
@@ -313,10 +337,25 @@ def spawn_rows(start, stop, rows, seeds, episodes, sim):
             x += offset * (0.9 + 0.2 * uniform(seeds[r], episodes[r], draws + 2))
             place(t, i, x, lane, speed)
             t[CHECKS_COLLISIONS, i] = 1.0 if i == 0 or rules.traffic_collisions else 0.0
-            t[EXPONENT, i] = 3.5 + uniform(seeds[r], episodes[r], draws + 3)
+            set_exponent(t, i, uniform(seeds[r], episodes[r], draws + 3))
+            if i > 0 and rules.shares[0] < 1.0:
+                choose_driver(t, i, rules.shares, seeds[r], episodes[r])
         t[TARGET_SPEED, 0] = sim.target_speeds[speed_to_index(t[SPEED, 0], sim.target_speeds)]
         settle(t, rules.lanes)
         finish(sim, r)
+
+
+@kernel
+def choose_driver(t, i, shares, seed, episode):
+    """Make vehicle `i` one of the kinds of drivers, with the gains of a linear one drawn, as highway-env does."""
+    draws = _DRIVERS_DRAWN + (DRAWN + 1) * i
+    t[KIND, i] = IDM
+    for k in range(_DEFAULT_FEATURES.size):
+        t[_DEFAULT_FEATURES[k], i] = _DEFAULT_VALUES[k]
+    make_driver(t, i, pick(shares, uniform(seed, episode, draws)))
+    if t[KIND, i] == LINEAR:
+        for k in range(DRAWN):
+            set_gain(t, i, k, uniform(seed, episode, draws + 1 + k))
 
 
 @kernel

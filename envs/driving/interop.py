@@ -38,13 +38,13 @@ KINDS = {
 """highway-env's classes, each before those it derives from."""
 
 
-def from_highway_env(env: Any, **batch_options: Any) -> DrivingWorld:
+def from_highway_env(env: Any, **options: Any) -> DrivingWorld:
     """A world with the configuration and the exact state of live highway-env instances.
 
     Args:
         env: A highway-env instance (wrapped or not, already reset), or a sequence of them with equal configurations,
             one a row.
-        **batch_options: `BatchEnv` arguments such as ``autoreset_mode``.
+        **options: `BatchEnv` arguments such as ``autoreset_mode``, or parameters that are to be others.
 
     Returns:
         A world with as many rows, as if it had been stepped this far itself. A later reset spawns from our own random
@@ -58,13 +58,14 @@ def from_highway_env(env: Any, **batch_options: Any) -> DrivingWorld:
     for other in envs[1:]:
         if params_of(other) != params:
             raise ValueError("the highway-env instances have different configurations")
-    world: Any = world_named(name_of(envs[0]))(len(envs), **batch_options, **params)
+    world: Any = world_named(name_of(envs[0]))(len(envs), **{**params, **options})
     world.reset(seed=0)
     state = world.get_state()
     for row, one in enumerate(envs):
         translate(one, world, {name: array[row] for name, array in state.items() if name != "time"})
-        state["time"][row] = one.time
-        state["elapsed"][row] = round(one.time * one.config["policy_frequency"])
+        time = one.time or one.steps / one.config["simulation_frequency"]  # lane keeping does not count its time
+        state["time"][row] = time
+        state["elapsed"][row] = round(time * one.config["policy_frequency"])
         if "count" in state:
             _count(one, state, row)
     world.set_state(state)
@@ -107,14 +108,30 @@ def translate(env: Any, world: DrivingWorld, row: dict[str, NDArray[Any]]) -> No
             raise ValueError("the controlled vehicle must be the first on the road")
         if len(vehicles) != t.shape[1]:
             raise ValueError(f"{len(vehicles)} vehicles are on the road, vehicles_count says {t.shape[1] - 1} + 1")
+    if isinstance(world, ScenarioWorld) and len(vehicles) > world.capacity:
+        raise ValueError(f"{len(vehicles)} vehicles are on the road, there is room for {world.capacity}")
     for i, vehicle in enumerate(vehicles):
-        _write_body(t, i, vehicle, numbers)
-        _write_mind(t, i, vehicle, world, numbers)
+        write_vehicle(t, i, vehicle, world, numbers)
     if isinstance(world, ScenarioWorld):
-        if len(vehicles) > world.capacity:
-            raise ValueError(f"{len(vehicles)} vehicles are on the road, there is room for {world.capacity}")
         for place, thing in enumerate(env.road.objects):
             _write_body(t, world.capacity + place, thing, numbers)
+        if "LaneKeepingEnv" in [base.__name__ for base in type(env).__mro__]:
+            kept = [number for name, number in numbers.items() if env.road.network.get_lane(name) is env.lane]
+            t[tr.TARGET_LANE, vehicles.index(env.vehicle)] = kept[0]
+
+
+def write_vehicle(t: NDArray[Any], i: int, vehicle: Any, world: DrivingWorld, numbers: dict[Any, int]) -> None:
+    """Write one vehicle of a live instance into column `i` of a row's traffic; `numbers` as of `lane_numbers`."""
+    _write_body(t, i, vehicle, numbers)
+    _write_mind(t, i, vehicle, world, numbers)
+
+
+def adopt(world: DrivingWorld, column: NDArray[Any]) -> None:
+    """Put a vehicle (K,), as `write_vehicle` writes it, last on the road of a world of one row."""
+    state = world.get_state()
+    state["traffic"][0, :, state["count"][0]] = column
+    state["count"][0] += 1
+    world.set_state(state)
 
 
 def _count(env: Any, state: dict[str, NDArray[Any]], row: int) -> None:
@@ -152,8 +169,9 @@ def _write_mind(t: NDArray[Any], i: int, vehicle: Any, world: DrivingWorld, numb
 
 def _write_driver(t: NDArray[Any], i: int, vehicle: Any, any_kind: bool) -> None:
     """The coefficients of one vehicle, read from the instance: other environments change its class."""
-    if not any_kind and not (vehicle.enable_lane_change and t[tr.KIND, i] == tr.IDM):
-        raise ValueError("highway-env's enable_lane_change=False and linear vehicles cannot be translated")
+    linear = t.shape[0] > tr.LINEAR_LATERAL
+    if not any_kind and not (vehicle.enable_lane_change and (linear or t[tr.KIND, i] == tr.IDM)):
+        raise ValueError("highway-env's enable_lane_change=False, or a linear vehicle alone, cannot be translated")
     t[tr.TIMER, i] = vehicle.timer
     for feature, name in DRIVER_ATTRIBUTES.items():
         t[feature, i] = math.fabs(getattr(vehicle, name)) if name == "COMFORT_ACC_MIN" else getattr(vehicle, name)

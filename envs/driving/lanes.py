@@ -50,9 +50,18 @@ STRAIGHT, SINE, CIRCULAR, POLYLINE = range(4)
 OVERHANG = CAR_LENGTH  # m by which a lane reaches beyond its ends
 
 
-@kernel
+@inlined
 def to_lane(lanes, lane, x, y):
     """Local coordinates (along, across) of a world point, metres."""
+    if lanes[lane, KIND] != STRAIGHT:
+        return _to_curve(lanes, lane, x, y)
+    dx, dy = x - lanes[lane, X], y - lanes[lane, Y]
+    return dx * lanes[lane, COS] + dy * lanes[lane, SIN], dy * lanes[lane, COS] - dx * lanes[lane, SIN]
+
+
+@kernel
+def _to_curve(lanes, lane, x, y):
+    """Local coordinates on a lane that is not straight."""
     g = lanes[lane]
     dx, dy = x - g[X], y - g[Y]
     kind = g[KIND]
@@ -64,25 +73,27 @@ def to_lane(lanes, lane, x, y):
     if kind == POLYLINE:
         return _to_polyline(lanes, lane, x, y)
     along = dx * g[COS] + dy * g[SIN]
-    across = dy * g[COS] - dx * g[SIN]
-    if kind == SINE:
-        across -= g[AMPLITUDE] * math.sin(g[PULSATION] * along + g[PHASE])
-    return along, across
+    swing = g[AMPLITUDE] * math.sin(g[PULSATION] * along + g[PHASE])
+    return along, dy * g[COS] - dx * g[SIN] - swing
+
+
+@inlined
+def heading_at(lanes, lane, along):
+    """The lane's heading, rad, at `along` metres."""
+    return lanes[lane, HEADING] if lanes[lane, KIND] == STRAIGHT else _curve_heading(lanes, lane, along)
 
 
 @kernel
-def heading_at(lanes, lane, along):
-    """The lane's heading, rad, at `along` metres."""
+def _curve_heading(lanes, lane, along):
+    """The heading of a lane that is not straight."""
     g = lanes[lane]
     kind = g[KIND]
     if kind == CIRCULAR:
         return g[TURN] * along / g[RADIUS] + g[PHASE] + np.pi / 2 * g[TURN]
     if kind == POLYLINE:
         return _segment(lanes, lane, along)[3]
-    if kind == SINE:
-        slope = g[AMPLITUDE] * g[PULSATION] * math.cos(g[PULSATION] * along + g[PHASE])
-        return g[HEADING] + math.atan(slope)
-    return g[HEADING]
+    slope = g[AMPLITUDE] * g[PULSATION] * math.cos(g[PULSATION] * along + g[PHASE])
+    return g[HEADING] + math.atan(slope)
 
 
 @kernel

@@ -95,22 +95,46 @@ def advance(t, dt, lanes):
     settle(t, lanes)
 
 
+@inlined
+def slight_direction(heading):
+    """Cosine and sine of a heading within `_SMALL_ANGLE`.
+
+    Taylor, multiplied out (a division costs as much as all the rest); the terms left out are below 1e-17.
+    """
+    s = heading * heading
+    cos = 1 - s * (1/2 - s * (1/24 - s * (1/720 - s * (1/40320 - s * (1/3628800 - s * (1/479001600
+        - s * (1/87178291200)))))))  # fmt: skip
+    sin = heading * (1 - s * (1/6 - s * (1/120 - s * (1/5040 - s * (1/362880 - s * (1/39916800
+        - s * (1/6227020800)))))))  # fmt: skip
+    return cos, sin
+
+
+@inlined
+def direction(heading):
+    """Cosine and sine of any heading."""
+    if abs(heading) <= _SMALL_ANGLE:
+        return slight_direction(heading)
+    return math.cos(heading), math.sin(heading)
+
+
 @kernel
 def settle(t, lanes):
     """Bring the cosine and sine of each heading and the closest lane of each vehicle up to date."""
     for i in range(t.shape[1]):
         heading = t[HEADING, i]
-        # Taylor, multiplied out (a division costs as much as all the rest); the terms left out are below 1e-17.
-        s = heading * heading
-        t[COS, i] = 1 - s * (1/2 - s * (1/24 - s * (1/720 - s * (1/40320 - s * (1/3628800 - s * (1/479001600
-            - s * (1/87178291200)))))))  # fmt: skip
-        t[SIN, i] = heading * (1 - s * (1/6 - s * (1/120 - s * (1/5040 - s * (1/362880 - s * (1/39916800
-            - s * (1/6227020800)))))))  # fmt: skip
+        t[COS, i], t[SIN, i] = slight_direction(heading)
         t[LANE, i] = closest_lane(t[X, i], t[Y, i], abs(heading), lanes)
     for i in range(t.shape[1]):
         if abs(t[HEADING, i]) > _SMALL_ANGLE:
             t[COS, i], t[SIN, i] = math.cos(t[HEADING, i]), math.sin(t[HEADING, i])
             t[LANE, i] = closest_lane(t[X, i], t[Y, i], abs(wrap_to_pi(t[HEADING, i])), lanes)
+
+
+@kernel
+def slip_of(steering):
+    """Sine of the slip angle arctan(tan(steering) / 2) of a kinematic bicycle."""
+    tangent = math.tan(steering) / 2
+    return tangent / math.sqrt(1 + tangent * tangent)
 
 
 @kernel

@@ -17,6 +17,7 @@ import numpy as np
 from foveal.envs.driving import lanes as ln
 from foveal.envs.driving import roads
 from foveal.envs.driving.lanes import distance, from_lane, heading_at, is_on, to_lane
+from foveal.envs.driving.motion import direction
 from foveal.envs.driving.traffic import (
     CAR_LENGTH,
     COS,
@@ -39,8 +40,14 @@ from foveal.kernels import inlined, kernel
 @kernel
 def settle(t, along, lanes, graph, i):
     """Bring what follows from vehicle `i`'s place and heading up to date: its direction, closest lane and `along`."""
+    settle_here(t, along, lanes, graph, i)
+
+
+@inlined
+def settle_here(t, along, lanes, graph, i):
+    """`settle` as a part of its caller, for the hottest one."""
     heading = t[HEADING, i]
-    t[COS, i], t[SIN, i] = math.cos(heading), math.sin(heading)
+    t[COS, i], t[SIN, i] = direction(heading)
     x, y = t[X, i], t[Y, i]
     row = along[i]
     row[:] = np.nan
@@ -107,7 +114,7 @@ def neighbours(t, along, lanes, graph, count, objects, connected, i, lane):
     return front, rear
 
 
-@kernel
+@inlined
 def lane_distance(t, along, lanes, i, other):
     """Metres from vehicle `i` to another along the lane of `i`."""
     lane = int(t[LANE, i])
@@ -121,6 +128,14 @@ def same_road(lanes, lane, other):
 
 
 @kernel
+def on_road(t, lanes, i):
+    """Whether vehicle `i` is on its closest lane, not beside it."""
+    lane = int(t[LANE, i])
+    ahead, across = to_lane(lanes, lane, t[X, i], t[Y, i])
+    return is_on(lanes, lane, ahead, across, 0.0)
+
+
+@inlined
 def follow_road(t, lanes, graph, i):
     """At the end of its target lane, let vehicle `i` steer for the next one: its route's, or the closest."""
     target = int(t[TARGET_LANE, i])

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.driving.collisions import collide_pairwise
-from foveal.envs.driving.conduct import act, decide, slip_of
-from foveal.envs.driving.dynamics import slide
-from foveal.envs.driving.navigation import settle
+from foveal.envs.driving.conduct import act, decide
+from foveal.envs.driving.dynamics import move
+from foveal.envs.driving.navigation import settle_here
 from foveal.envs.driving.regulation import regulate
 from foveal.envs.driving.traffic import (
     ACCELERATION,
-    CAR_LENGTH,
-    COS,
-    CRASHED,
     EGO,
-    HEADING,
-    IDM,
     KIND,
-    LINEAR,
-    MAX_SPEED,
-    PUSH_X,
-    PUSH_Y,
-    PUSHED,
-    SIN,
-    SLIP_SIN,
-    SLIPPING,
-    SPEED,
     STEERING,
-    TIMER,
-    X,
-    Y,
 )
 from foveal.kernels import kernel
 
@@ -48,6 +30,7 @@ class Timing(NamedTuple):
     duration: float  # s; inf for none
     regulation: int  # substeps between regulations of the right of way, 0 for none
     connected: bool  # neighbours are looked for on connected lanes too
+    acted: bool  # actions are applied by `act_rows` before a step, not in it
 
 
 class Outcome(NamedTuple):
@@ -57,6 +40,9 @@ class Outcome(NamedTuple):
     terms: NDArray[np.float64]  # (N, T)
     terminated: NDArray[np.bool_]  # (N,)
     truncated: NDArray[np.bool_]  # (N,)
+    agents_rewards: NDArray[np.float64]  # (N, E) of each ego, where a scenario tells them apart
+    agents_terminated: NDArray[np.bool_]  # (N, E)
+    notes: NDArray[np.float64]  # (N, M) what else a scenario tells
 
 
 class Drive(NamedTuple):
@@ -75,11 +61,15 @@ class Drive(NamedTuple):
     seed: NDArray[np.int64]  # (N,)
     episode: NDArray[np.int64]  # (N,)
     draws: NDArray[np.int64]  # (N,) random numbers drawn in this episode
+    observed: NDArray[np.int64]  # (N, E, S) who is in which slot of the observation
+    predicted: NDArray[np.float64]  # (N, C, T, 4) scratch of `foveal.envs.driving.regulation`
+    given: NDArray[np.float64]  # (N, A) the last action as it was given, 0 at first
     lanes: NDArray[np.float64]  # see `foveal.envs.driving.roads.Network`
     graph: NDArray[np.int64]
     speeds: NDArray[np.float64]  # m/s, target speeds of the egos
     objects: int
     ego_kind: int
+    shares: tuple[float, float, float]  # of the kinds of drivers, see `foveal.envs.driving.temperaments`
     timing: Timing
     outcome: Outcome
 
@@ -104,16 +94,12 @@ def step_rows(start, stop, rows, meta, controls, trace_slot, trace, traced, driv
         r = rows[k]
         t = drive.traffic[r]
         drive.time[r] += timing.step_time
-        for e in range(drive.egos.shape[1]):
-            ego = drive.egos[r, e]
-            if t[KIND, ego] == EGO:
-                act(t, drive.lanes, drive.graph, ego, meta[r, e], drive.speeds)
-            else:
-                t[ACCELERATION, ego], t[STEERING, ego] = controls[r, e, 0], controls[r, e, 1]
+        if not timing.acted:
+            take(t, drive, r, meta, controls)
         for frame in range(timing.frames):
             substep(
                 t, drive.along[r], drive.lanes, drive.graph, drive.vehicles[r], drive.objects, drive.clock[r : r + 1],
-                timing.dt, timing.regulation, timing.connected,
+                timing.dt, timing.regulation, timing.connected, drive.predicted[r],
             )  # fmt: skip
             if trace_slot[r] >= 0:
                 for i in range(t.shape[1]):
@@ -122,43 +108,32 @@ def step_rows(start, stop, rows, meta, controls, trace_slot, trace, traced, driv
 
 
 @kernel
-def substep(t, along, lanes, graph, count, objects, clock, dt, regulation, connected):
+def act_rows(start, stop, rows, meta, controls, drive):
+    """Row kernel: apply the actions, and nothing else; see `step_rows`."""
+    for k in range(start, stop):
+        take(drive.traffic[rows[k]], drive, rows[k], meta, controls)
+
+
+@kernel
+def take(t, drive, r, meta, controls):
+    """Let the egos of row `r` take their actions."""
+    for e in range(drive.egos.shape[1]):
+        ego = drive.egos[r, e]
+        if t[KIND, ego] == EGO:
+            act(t, drive.lanes, drive.graph, ego, meta[r, e], drive.speeds)
+        else:
+            t[ACCELERATION, ego], t[STEERING, ego] = controls[r, e, 0], controls[r, e, 1]
+
+
+@kernel
+def substep(t, along, lanes, graph, count, objects, clock, dt, regulation, connected, predicted):
     """Let one row's vehicles decide, move and collide."""
     for i in range(count):
         decide(t, along, lanes, graph, count, objects, connected, i)
     clock[0] += 1
     if regulation > 0 and clock[0] % regulation == 0:
-        regulate(t, lanes, graph, count)
+        regulate(t, lanes, graph, count, predicted)
     for i in range(count):
         move(t, i, dt)
-        settle(t, along, lanes, graph, i)
+        settle_here(t, along, lanes, graph, i)
     collide_pairwise(t, count, objects, dt)
-
-
-@kernel
-def move(t, i, dt):
-    """Move vehicle `i` by one substep of `dt` seconds; see `foveal.envs.driving.motion.advance`."""
-    speed, kind = t[SPEED, i], t[KIND, i]
-    if t[CRASHED, i] != 0:
-        t[SLIP_SIN, i], t[STEERING, i], t[ACCELERATION, i] = 0.0, 0.0, -speed
-    elif kind > LINEAR:
-        t[SLIP_SIN, i] = slip_of(t[STEERING, i])
-    if speed > MAX_SPEED:
-        t[ACCELERATION, i] = min(t[ACCELERATION, i], MAX_SPEED - speed)
-    elif speed < -MAX_SPEED:
-        t[ACCELERATION, i] = max(t[ACCELERATION, i], -MAX_SPEED - speed)
-    if kind in (IDM, LINEAR):
-        t[TIMER, i] += dt
-    if kind == SLIPPING:
-        slide(t, i, dt)
-        return
-    slip = t[SLIP_SIN, i]
-    slip_cos = math.sqrt(1 - slip * slip)
-    t[X, i] += speed * (t[COS, i] * slip_cos - t[SIN, i] * slip) * dt
-    t[Y, i] += speed * (t[SIN, i] * slip_cos + t[COS, i] * slip) * dt
-    if t[PUSHED, i] != 0:
-        t[X, i] += t[PUSH_X, i]
-        t[Y, i] += t[PUSH_Y, i]
-        t[CRASHED, i], t[PUSHED, i] = 1.0, 0.0
-    t[HEADING, i] += speed * slip / (CAR_LENGTH / 2) * dt
-    t[SPEED, i] = speed + t[ACCELERATION, i] * dt

@@ -22,19 +22,31 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import load_env_creator
+from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from foveal import kernels
-from foveal.envs.driving.interop import from_highway_env, lane_numbers
-from foveal.envs.driving.parity_cases import CASES, PREPARATIONS, Case, after_intersection, draw_actions, drawn_config
+from foveal.envs.driving.interop import adopt, from_highway_env, lane_numbers, write_vehicle
+from foveal.envs.driving.parity_cases import (
+    CASES,
+    PREPARATIONS,
+    Case,
+    after_intersection,
+    coefficients_kept,
+    draw_actions,
+    drawn_config,
+)
 from foveal.envs.driving.traffic import FEATURES, IDM, LINEAR, NETWORK_FEATURES
 from foveal.envs.driving.world import DrivingWorld
 
 TOLERANCE = 1e-6
 QUANTITIES = ("x", "y", "heading", "speed", "timer", "target_speed", "push", "observation", "reward")
 FLAGS = ("lane", "target_lane", "crashed", "pushed", "terminated", "truncated")
+OF_ALL = ("observation", "reward", "terminated", "truncated")
 Snapshot = dict[str, NDArray[Any]]
-"""QUANTITIES and FLAGS after a step: (V,) a vehicle, but push (V, 2) and an observation's own shape."""
+"""QUANTITIES and FLAGS after a step: (V,) a vehicle, but OF_ALL, and push (V, 2). The reward of several egos is
+followed by each one's. The reference's has "entered" too: the vehicles (K, M) that came after it was observed and
+rewarded, and are not among the V."""
 
 
 @dataclass
@@ -47,7 +59,8 @@ class Comparison:
         lane_changes: How often a vehicle's closest lane changed from one step to the next.
         crashes: Vehicles crashed at the end.
         ended: Whether the episode ended by itself.
-        largest: Largest absolute difference of each of QUANTITIES, in m, rad, m/s and s.
+        largest: Largest absolute difference of each of QUANTITIES, in m, rad, m/s and s; of an observation beyond 1,
+            relative to that.
         disagreement: The first of FLAGS that differed, in words, or None.
         undetermined: Whether highway-env disagrees with itself as much, once its start is changed in the last place.
     """
@@ -77,10 +90,15 @@ class Comparison:
         self.vehicle_steps += theirs["x"].size * substeps
         self.crashes = int(theirs["crashed"].sum())
         self.ended = bool(theirs["terminated"] or theirs["truncated"])
-        if before is not None:
+        if before is not None and before["lane"].size == theirs["lane"].size:
             self.lane_changes += int((theirs["lane"] != before["lane"]).sum())
+        if ours["x"].size != theirs["x"].size:
+            self.disagreement = f"step {self.steps}: {ours['x'].size} vehicles, there {theirs['x'].size}"
+            return
         for name in QUANTITIES:
-            difference = np.abs(np.subtract(ours[name], theirs[name], dtype=np.float64))
+            difference = np.abs(np.subtract(np.ravel(ours[name]), np.ravel(theirs[name]), dtype=np.float64))
+            if name == "observation":  # float32, which is coarser than TOLERANCE from 16 on
+                difference = difference / np.maximum(1.0, np.abs(np.ravel(theirs[name])))
             largest = float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
             self.largest[name] = max(self.largest[name], largest)
         for name in FLAGS:
@@ -98,7 +116,7 @@ def compare(env: Any, actions: NDArray[Any], *, beyond: int = 0) -> Comparison:
         actions: (T, ...), at most so many steps.
         beyond: Steps to go on for, in both, after the episode's end.
     """
-    world = from_highway_env(env)
+    world = alone(env)
     return compare_steps(world, ((action, step_reference(env, world, action)) for action in actions), beyond)
 
 
@@ -109,6 +127,8 @@ def compare_steps(world: DrivingWorld, reference: Iterable[tuple[Any, Snapshot]]
     substeps = params.simulation_frequency // params.policy_frequency
     for action, theirs in reference:
         result.add(step_ours(world, action), theirs, before, substeps)
+        for column in np.transpose(theirs.get("entered", ())):
+            adopt(world, column)
         before = theirs
         beyond -= result.ended
         if result.disagreement or beyond < 0:
@@ -116,12 +136,27 @@ def compare_steps(world: DrivingWorld, reference: Iterable[tuple[Any, Snapshot]]
     return result
 
 
+def alone(env: Any) -> DrivingWorld:
+    """The translation of a live instance to be stepped beside it: nobody comes but whom it adopts."""
+    spawns = "spawn_probability" in env.unwrapped.config
+    return from_highway_env(env, **({"spawn_probability": 0.0} if spawns else {}))
+
+
 def step_reference(env: Any, world: DrivingWorld, action: Any) -> Snapshot:
     """Step a highway-env instance, and take down what came of it; lanes are numbered as `world`'s."""
-    observation, reward, terminated, truncated, _ = env.step(action)
+    known = list(env.unwrapped.road.vehicles)
+    several = isinstance(env.unwrapped.action_space, gymnasium.spaces.Tuple)
+    with np.errstate(invalid="ignore"):  # it casts NaN to uint8 in an OccupancyGrid as an image
+        observation, reward, terminated, truncated, info = env.step(tuple(action) if several else action)
     env = env.unwrapped
-    vehicles, numbers = env.road.vehicles, lane_numbers(env, world)
+    numbers = lane_numbers(env, world)
+    vehicles = [v for v in env.road.vehicles if v in known]
+    newcomers = [v for v in env.road.vehicles if v not in known]
+    entered = np.zeros((len(FEATURES) + len(NETWORK_FEATURES), len(newcomers)))
+    for i, vehicle in enumerate(newcomers):
+        write_vehicle(entered, i, vehicle, world, numbers)
     return {
+        "entered": entered,
         **dict(zip("xy", np.array([v.position for v in vehicles]).T, strict=True)),
         **{name: np.array([getattr(v, name) for v in vehicles]) for name in ("heading", "speed", "crashed")},
         "target_speed": np.array([getattr(v, "target_speed", 0.0) for v in vehicles]),
@@ -131,7 +166,7 @@ def step_reference(env: Any, world: DrivingWorld, action: Any) -> Snapshot:
         "pushed": np.array([v.impact is not None for v in vehicles]),
         "push": np.array([np.zeros(2) if v.impact is None else v.impact for v in vehicles]),
         "observation": _flat(observation),
-        "reward": np.asarray(reward, np.float64),
+        "reward": np.append(reward, info["agents_rewards"] if several else ()),
         "terminated": np.asarray(bool(terminated)),
         "truncated": np.asarray(bool(truncated)),
     }
@@ -144,8 +179,9 @@ def step_ours(world: DrivingWorld, action: Any) -> Snapshot:
         state["ended"][:] = False
         world.set_state(state)
     actions = np.asarray(action)[None]
-    observations, rewards, terminated, truncated, _ = world.step(actions.astype(world.action_space.dtype))
+    observations, rewards, terminated, truncated, infos = world.step(actions.astype(world.action_space.dtype))
     state = world.get_state()
+    egos = state["egos"].shape[1] if "egos" in state else 1
     features = state["traffic"][0][:, : state["count"][0] if "count" in state else None]
     traffic = dict(zip((*FEATURES, *NETWORK_FEATURES), features, strict=False))
     pushed = traffic["pushed"] != 0
@@ -159,19 +195,19 @@ def step_ours(world: DrivingWorld, action: Any) -> Snapshot:
         "pushed": pushed,
         "push": np.where(pushed, [traffic["push_x"], traffic["push_y"]], 0.0).T,
         "observation": _flat(observations, 0),
-        "reward": rewards[0],
+        "reward": np.append(rewards[0], infos["agents_rewards"][0] if egos > 1 else ()),
         "terminated": terminated[0],
         "truncated": truncated[0],
     }
 
 
 def _flat(observation: Any, row: int | None = None) -> NDArray[Any]:
-    """An observation, or a row of batched ones; the parts of a dict or of a tuple as one (M,)."""
+    """An observation, or a row of batched ones; the parts of a dict (in alphabetical order) or a tuple as one (M,)."""
     if isinstance(observation, dict):
-        observation = tuple(observation.values())
+        observation = tuple(observation[name] for name in sorted(observation))
     if isinstance(observation, tuple):
         return np.concatenate([np.ravel(_flat(part, row)) for part in observation])
-    return np.asarray(observation if row is None else observation[row])
+    return np.ravel(observation if row is None else observation[row])
 
 
 @dataclass(frozen=True)
@@ -195,13 +231,17 @@ class Episode:
 
         rng = np.random.default_rng([self.seed, 1])
         config = drawn_config(rng) if self.case.config is None else self.case.config
-        entry_point = gymnasium.spec(self.env_id).entry_point
-        assert isinstance(entry_point, str)
-        with after_intersection() if self.case.prepare == "intersection" else nullcontext():
-            env: Any = load_env_creator(entry_point)(config=dict(config))
-            env.reset(seed=self.seed)
+        spec = gymnasium.spec(self.env_id)
+        assert isinstance(spec.entry_point, str)
+        creator, options = load_env_creator(spec.entry_point), ({"config": dict(config)} if config else {})
+        with coefficients_kept(), after_intersection() if self.case.prepare == "intersection" else nullcontext():
+            env: Any = creator(**options)
+            if spec.max_episode_steps is not None:
+                env = TimeLimit(env, spec.max_episode_steps)
+            with np.errstate(invalid="ignore"):
+                env.reset(seed=self.seed)
             if self.case.prepare in PREPARATIONS:
-                PREPARATIONS[self.case.prepare](env, rng)
+                PREPARATIONS[self.case.prepare](env.unwrapped, rng)
             yield env
 
 
@@ -215,12 +255,17 @@ def run(episode: Episode) -> tuple[Episode, Comparison]:
 
 
 def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
-    """Whether two instances drift apart that differ in the last place of positions and headings at the start."""
+    """Whether two instances drift apart that differ in the last place of positions and headings at the start.
+
+    Of vehicles that slip, of speeds too.
+    """
     rng, result = np.random.default_rng([episode.seed, 2, attempt]), Comparison()
     with episode.instance() as env, episode.instance() as shaken:
-        for vehicle in shaken.road.vehicles:
+        for vehicle in shaken.unwrapped.road.vehicles:
             vehicle.position = vehicle.position * (1 + rng.choice([-1, 1], 2) * 2.0**-52)
             vehicle.heading *= 1 + rng.choice([-1, 1]) * 2.0**-52  # an exact zero stays one
+            if hasattr(vehicle, "lateral_speed"):  # how it slips depends on neither of these
+                vehicle.speed *= 1 + rng.choice([-1, 1]) * 2.0**-52
         world = from_highway_env(env)
         for action in episode.actions(env)[:steps]:
             result.add(step_reference(shaken, world, action), step_reference(env, world, action), None, 0)

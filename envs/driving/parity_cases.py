@@ -20,16 +20,23 @@ POLICIES = ("random", "calm", *META_ACTIONS)
 
 
 def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDArray[Any]:
-    """So many actions (T, ...) of one row; "calm" steers little where wheels are steered."""
+    """So many actions (T, ...) of one row; "calm" steers little where wheels are steered.
+
+    Numbers are of single precision, as our worlds take them, in double precision, with which highway-env then reckons.
+    """
     rng, space = np.random.default_rng([seed, 0]), world.single_action_space
     if isinstance(space, spaces.Box):
-        return rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
-    assert isinstance(space, spaces.Discrete)
-    weights = np.ones(int(space.n))
+        numbers = rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+        return numbers.astype(np.float32).astype(np.float64)
+    assert isinstance(space, (spaces.Discrete, spaces.MultiDiscrete))
+    each = int(space.n) if isinstance(space, spaces.Discrete) else int(space.nvec[0])
+    weights = np.ones(each)
     if policy != "random":
         named = _CALM if policy == "calm" else {policy: 1.0}
         weights = np.array([named.get(name, 0.0) for name in world.action_names])
-    return rng.choice(int(space.n), size=count, p=weights / weights.sum())
+        if policy == "calm" and not weights.any():  # a grid of steering angles
+            weights = np.where(np.arange(weights.size) == weights.size // 2, weights.size, 1.0)
+    return rng.choice(each, size=(count, *space.shape), p=weights / weights.sum())
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,10 @@ def _seen(count: int, behind: bool = False) -> dict[str, Any]:
     return {"observation": {"type": "Kinematics", "vehicles_count": count, "see_behind": behind}}
 
 
+def _others(kind: str) -> dict[str, Any]:
+    return {"other_vehicles_type": f"highway_env.vehicle.behavior.{kind}Vehicle"}
+
+
 def _lidar(**settings: Any) -> dict[str, Any]:
     return {"observation": {"type": "LidarObservation", **settings}}
 
@@ -84,6 +95,12 @@ _FEW = {"vehicles_count": 20}
 _RANGES = {"x": [-60, 60], "y": [-12, 12], "vx": [-15, 15], "vy": [-5, 5]}
 _POSE = ("presence", "heading", "cos_h", "sin_h", "x", "y", "long_off", "lat_off", "ang_off", "cos_d", "sin_d")
 _REWARDS = {"collision_reward": -3, "right_lane_reward": 0.7, "reward_speed_range": [15, 35], **_FEW}
+_MERGE = {"lanes_count": 4, "vehicles_count": 12, "converge_merge_length": 120, "merging_speed_reward": 0}
+_ROUNDABOUTS = ("roundabout-generic-v0", "roundabout-generic-v1")
+_MANY = {"vehicles_count": 15, "incoming_vehicle_destination": 1}
+_PLAIN = {"observation": {"type": "Kinematics"}, "normalize_reward": False}
+_COLLISIONS = {"observation": {"type": "TimeToCollision", "horizon": 7}, "policy_frequency": 3}
+_COLLIDING = ("roundabout-v1", "u-turn-v1", "two-way-v0", "exit-v1", "merge-v1")
 CASES = (
     Case("defaults", {}, _highways(50, 60), ("random",)),
     Case("defaults, one action", {}, _highways(6, 50), ("calm", *META_ACTIONS)),
@@ -121,7 +138,13 @@ CASES = (
     Case("at the road's end", _FEW, _highways(4, 4), prepare="road's end"),
     Case("past the episode's end", {"duration": 8, **_FEW}, _highways(6, 15), ("random", "FASTER"), beyond=15),
     Case("drawn configurations", None, _highways(20, 60), beyond=3),
+    *(
+        Case(f"{kind} drivers", _others(kind), {"merge-v0": 10, "merge-v1": 30, "highway-fast-v0": 30, "highway-v0": 3})
+        for kind in ("Linear", "Aggressive", "Defensive")
+    ),
     Case("defaults", {}, {"merge-v0": 30, "merge-v1": 30}, ("random", "calm", *META_ACTIONS)),
+    Case("defaults", {}, {"merge-generic-v0": 30, "merge-generic-v1": 30}),
+    Case("4 lanes, 12 cars", _MERGE, {"merge-generic-v1": 30}),
     Case("Lidar", _lidar(), {"merge-v1": 30, "highway-fast-v0": 30}),
     Case(
         "Lidar, 64 beams of 150 m in metres",
@@ -146,6 +169,17 @@ CASES = (
     ),
     Case("other ranges", {**_kinematics(features_range=_RANGES), **_FEW}, _highways(3, 10)),
     Case("other ranges, not clipped", {**_kinematics(features_range=_RANGES, clip=False), **_FEW}, _highways(0, 10)),
+    Case("defaults", {}, dict.fromkeys(("roundabout-v0", "roundabout-v1"), 30), ("random", "calm", *META_ACTIONS)),
+    Case("defaults", {}, dict.fromkeys(_ROUNDABOUTS, 30), ("random", "calm")),
+    Case("3 lanes, 30 m", {"roundabout_radius": 30, "roundabout_lanes": 3, **_MANY}, dict.fromkeys(_ROUNDABOUTS, 10)),
+    Case("1 lane, 12.5 m", {"roundabout_radius": 12.5, "roundabout_lanes": 1}, dict.fromkeys(_ROUNDABOUTS, 10)),
+    Case("defaults", {}, dict.fromkeys(("u-turn-v0", "u-turn-v1"), 30), ("random", "calm", *META_ACTIONS)),
+    Case("Kinematics, normalize_reward off", _PLAIN, {"u-turn-v1": 10, "exit-v1": 10}),
+    Case("Kinematics", {"observation": {"type": "Kinematics"}}, {"two-way-v0": 10}),
+    Case("TimeToCollision, 3 Hz", _COLLISIONS, dict.fromkeys(_COLLIDING, 10)),
+    Case("defaults", {}, {"two-way-v0": 30}, ("random", "calm", *META_ACTIONS)),
+    Case("defaults", {}, dict.fromkeys(("exit-v0", "exit-v1"), 30), ("random", "calm", *META_ACTIONS)),
+    Case("3 lanes, sparse", {"lanes_count": 3, "vehicles_density": 0.5}, {"exit-v0": 10, "exit-v1": 10}),
 )
 
 
@@ -227,11 +261,19 @@ PREPARATIONS = {
 def after_intersection() -> Iterator[None]:
     """Within, ``IDMVehicle`` has the class attributes that making an intersection environment leaves."""
     from highway_env.envs.intersection_env import IntersectionEnv
+
+    with coefficients_kept():
+        IntersectionEnv()
+        yield
+
+
+@contextmanager
+def coefficients_kept() -> Iterator[None]:
+    """Afterwards ``IDMVehicle`` has the class attributes again that it had before."""
     from highway_env.vehicle.behavior import IDMVehicle
 
     names = ("DISTANCE_WANTED", "COMFORT_ACC_MAX", "COMFORT_ACC_MIN")
     kept = {name: getattr(IDMVehicle, name) for name in names}
-    IntersectionEnv()
     try:
         yield
     finally:

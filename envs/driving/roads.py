@@ -69,8 +69,13 @@ class _Laid:
 
 @dataclass
 class Road:
-    """Lanes between named nodes; lanes between the same two nodes, laid from left to right, are one road."""
+    """Lanes between named nodes; lanes between the same two nodes, laid from left to right, are one road.
 
+    Attributes:
+        exit: The lane that leads off, where there is one to be reached.
+    """
+
+    exit: Name | None = None
     _roads: dict[tuple[str, str], list[_Laid]] = field(default_factory=dict)
     _routes: dict[tuple[Name, str], list[str]] = field(default_factory=dict)
 
@@ -272,6 +277,16 @@ class Road:
             raise ValueError(f"no route from lane {start} to node {destination!r}")
         self._routes.setdefault((start, destination), paths[0])
         return list(self._routes).index((start, destination))
+
+    def routes_to(self, destination: str) -> NDArray[np.int64]:
+        """Number of the route from each lane (L,) to a node; where none leads there, of one that ends with the lane."""
+        numbers = []
+        for name in self.names():
+            try:
+                numbers.append(self.route(name, destination))
+            except ValueError:
+                numbers.append(self.route(name, name[1]))
+        return np.array(numbers)
 
     def find_route(self, stages: Sequence[tuple[str, str, int | None]]) -> tuple[int, int]:
         """The number of a planned route whose last stages these are, and how many come before them.

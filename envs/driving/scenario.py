@@ -22,12 +22,15 @@ from foveal.envs.driving.controls import ACTIONS, Controls, able_rows
 from foveal.envs.driving.lanes import from_lane, heading_at
 from foveal.envs.driving.motion import speed_to_index
 from foveal.envs.driving.navigation import settle
-from foveal.envs.driving.network import Drive, Outcome, Timing, step_rows
+from foveal.envs.driving.network import Drive, Outcome, Timing, act_rows, step_rows
 from foveal.envs.driving.observations import begin, make_observation, memory, recall
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
+from foveal.envs.driving.options import DrivingParams
 from foveal.envs.driving.regulation import FREQUENCY as REGULATIONS
+from foveal.envs.driving.regulation import TIMES
 from foveal.envs.driving.roads import Road
+from foveal.envs.driving.temperaments import DRAWN, make_driver, pick, set_exponent, set_gain, shares
 from foveal.envs.driving.world import DrivingWorld
 from foveal.envs.params import param
 from foveal.envs.rng import uniform
@@ -38,7 +41,7 @@ MOST = 1e9  # in place of no limit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ScenarioParams(ObservationParams):
+class ScenarioParams(ObservationParams, DrivingParams):
     """What every scenario has; named as in highway-env 1.12 where it has it (nested keys get a prefix)."""
 
     duration: float = param(MOST, "time limit [s]", low=0.01, high=MOST)
@@ -91,10 +94,14 @@ class Scenario(NamedTuple):
         judge: Row kernel ``(start, stop, rows, meta, drive, rules)``: writes `Outcome`.
         terms: Names of the reward's terms.
         vehicles: Most vehicles that are there at once, egos included.
-        objects: Road objects.
+        objects: Road objects: how many, or how many by the parameters.
         start: The lane an ego starts on.
         after: Row kernel ``(start, stop, rows, drive, rules)`` run after each step: traffic that comes and goes.
         regulated: Whether vehicles yield by the priorities of their lanes.
+        notes: How many numbers a row `judge` writes into `Outcome.notes`.
+        info: From the world's arrays, what an info holds beside what all have: name -> array (N, ...).
+        before: Row kernel ``(start, stop, rows, drive, rules)`` run before each step.
+        observes_first: Whether a step shows what is there when the action has been taken but no time has passed.
     """
 
     name: str
@@ -106,9 +113,13 @@ class Scenario(NamedTuple):
     terms: tuple[str, ...]
     vehicles: Callable[[Any], int]
     start: tuple[str, str, int]
-    objects: int = 0
+    objects: int | Callable[[Any], int] = 0
     after: Callable[..., None] | None = None
     regulated: bool = False
+    notes: int = 0
+    info: Callable[[Drive], Infos] | None = None
+    before: Callable[..., None] | None = None
+    observes_first: bool = False
 
 
 class ScenarioWorld(DrivingWorld):
@@ -117,12 +128,14 @@ class ScenarioWorld(DrivingWorld):
     Attributes:
         road: As it was laid.
         capacity: Most vehicles that are there at once.
+        idle: The action of one ego that changes nothing, or least.
     """
 
     scenario: ClassVar[Scenario]
     params: Any
     road: Road
     capacity: int
+    idle: NDArray[Any]
 
     def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         p, scenario, rows = self.params, self.scenario, self.num_envs
@@ -131,26 +144,30 @@ class ScenarioWorld(DrivingWorld):
         self._rules = scenario.rules(p, self.road)
         network, self._drawn = self.road.compiled(), self.road.scene_lanes()
         self.capacity = vehicles = scenario.vehicles(p)
-        columns = vehicles + scenario.objects
+        columns = vehicles + (scenario.objects(p) if callable(scenario.objects) else scenario.objects)
+        egos = getattr(p, "controlled_vehicles", 1)
         self._controls = Controls(
             p.action,
+            egos,
             longitudinal=p.action_longitudinal,
             lateral=p.action_lateral,
             acceleration=p.action_acceleration,
             steering=p.action_steering,
             per_axis=p.action_per_axis,
         )
-        self.action_names = self._controls.names
+        self.action_names, self.idle = self._controls.names, self._controls.idle
         self._traffic = tr.allocate(rows, columns, len(tr.FEATURES) + len(tr.NETWORK_FEATURES))
         self._count, self._draws, self._clock = (np.zeros(rows, np.int64) for _ in range(3))
-        self._egos, self._time = np.zeros((rows, 1), np.int64), np.zeros(rows)
-        self._able = np.zeros((rows, 5), np.bool_)
+        self._egos, self._time = np.zeros((rows, egos), np.int64), np.zeros(rows)
+        self._able = np.zeros((rows, egos, 5), np.bool_)
+        self._given = np.zeros((rows, int(np.prod(self._controls.space.shape))))
         speeds = np.array(p.action_target_speeds)
         self._sight = Sight(
-            self._traffic, self._count, self._egos, self._clock, self._seed, self._episode, network.lanes,
-            network.graph, speeds, vehicles,
+            self._traffic, self._count, self._egos, self._clock, self._seed, self._episode, self._elapsed,
+            network.lanes, network.graph, speeds, vehicles,
         )  # fmt: skip
         self._seen = make_observation(p, self._sight, self.road, scenario.start)
+        observed = self._seen.observed
         steered = tr.SLIPPING if p.action_dynamical else tr.STEERED
         self._drive = Drive(
             traffic=self._traffic,
@@ -162,11 +179,15 @@ class ScenarioWorld(DrivingWorld):
             seed=self._seed,
             episode=self._episode,
             draws=self._draws,
+            observed=np.zeros((rows, egos, 0), np.int64) if observed is None else observed,
+            predicted=np.zeros((rows, columns if scenario.regulated else 0, TIMES, 4)),
+            given=self._given,
             lanes=network.lanes,
             graph=network.graph,
             speeds=speeds,
             objects=vehicles,
             ego_kind=tr.EGO if self._controls.meta else steered,
+            shares=shares(p.traffic),
             timing=Timing(
                 frames=p.simulation_frequency // p.policy_frequency,
                 dt=1 / p.simulation_frequency,
@@ -174,16 +195,27 @@ class ScenarioWorld(DrivingWorld):
                 duration=p.duration,
                 regulation=_regulation(p.simulation_frequency) if scenario.regulated else 0,
                 connected=p.connected_lanes,
+                acted=scenario.observes_first,
             ),
-            outcome=Outcome(self._rewards, np.zeros((rows, len(scenario.terms))), self._terminated, self._truncated),
+            outcome=Outcome(
+                self._rewards,
+                np.zeros((rows, len(scenario.terms))),
+                self._terminated,
+                self._truncated,
+                agents_rewards=np.zeros((rows, egos)),
+                agents_terminated=np.zeros((rows, egos), np.bool_),
+                notes=np.zeros((rows, scenario.notes)),
+            ),
         )
         return self._seen.space, self._controls.space
 
     def _allocate(self) -> dict[str, NDArray[Any]]:
-        self._observations = self._seen.array
+        p, self._observations = self.params, self._seen.array
         self._allocate_trace(self._drive.timing.frames, self._drive.timing.step_time)
         self._traced = np.array(tr.TRACED)
+        lanes = self._drive.along.shape[2]
         return {
+            **self._equip(lanes, p.observation_vehicles_count, self._seen.observed),
             "traffic": self._traffic,
             "count": self._count,
             "egos": self._egos,
@@ -194,21 +226,31 @@ class ScenarioWorld(DrivingWorld):
         }
 
     def _spawn(self, rows: Rows) -> None:
+        self._given[rows] = 0.0
         launch(clear_rows, rows.size, rows, self._drive)
         launch(self.scenario.spawn, rows.size, rows, self._drive, self._rules)
         begin(self._seen, rows)
-        self._judge(rows, np.ones((self.num_envs, 1), np.int64))
+        self._judge(rows, np.ones_like(self._egos))
+        self._assess(rows, begun=True)
 
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
         rows = np.flatnonzero(self._active)
         meta, controls = self._controls.split(actions)
-        drive = self._drive
+        self._given[...] = actions.reshape(self._given.shape)
+        drive, scenario = self._drive, self.scenario
+        if scenario.before is not None:
+            launch(scenario.before, rows.size, rows, drive, self._rules)
+        if scenario.observes_first:
+            launch(act_rows, rows.size, rows, meta, controls, drive)
+            self._seen.observe(rows)
         launch(step_rows, rows.size, rows, meta, controls, self._trace_slot, self._trace, self._traced, drive)
-        self._seen.observe(rows)
+        if not scenario.observes_first:
+            self._seen.observe(rows)
         self._judge(rows, meta)
-        if self.scenario.after is not None:
-            launch(self.scenario.after, rows.size, rows, drive, self._rules)
+        self._assess(rows)
+        if scenario.after is not None:
+            launch(scenario.after, rows.size, rows, drive, self._rules)
 
     def _judge(self, rows: Rows, meta: NDArray[np.int64]) -> None:
         """Reward these rows and say which have ended."""
@@ -222,7 +264,8 @@ class ScenarioWorld(DrivingWorld):
         rows = np.arange(self.num_envs)
         launch(settle_rows, rows.size, rows, self._drive)
         recall(self._seen, rows)
-        self._judge(rows, np.ones((self.num_envs, 1), np.int64))
+        self._judge(rows, np.ones_like(self._egos))
+        self._assess(rows, restored=True)
 
     def _check_state(self, state: dict[str, NDArray[Any]]) -> None:
         lanes, columns = self._drive.along.shape[2], self._drive.objects
@@ -234,16 +277,22 @@ class ScenarioWorld(DrivingWorld):
         if not ((state["egos"] >= 0) & (state["egos"] < state["count"][:, None])).all():
             raise ValueError("state['egos'] must be columns of vehicles that are there")
 
+    def _ego_columns(self) -> NDArray[np.int64]:
+        return self._egos[:, 0]
+
     def _info(self) -> Infos:
-        ego, terms = self._egos[:, 0], self._drive.outcome.terms
-        every = np.arange(self.num_envs)
+        terms = self._drive.outcome.terms
+        speed, crashed = self.ego_features((tr.SPEED, tr.CRASHED)).T.copy()
         info: Infos = {
-            "speed": self._traffic[every, tr.SPEED, ego],
-            "crashed": self._traffic[every, tr.CRASHED, ego] != 0,
+            "speed": speed,
+            "crashed": crashed != 0,
             "rewards": {name: terms[:, k] for k, name in enumerate(self.scenario.terms)},
+            **self._assessment(),
         }
         if self._controls.meta:
             info["action_mask"] = self._controls.mask(self._able)
+        if self.scenario.info is not None:
+            info |= self.scenario.info(self._drive)
         return info
 
     def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
@@ -257,7 +306,12 @@ class ScenarioWorld(DrivingWorld):
         return self._drawn
 
 
-def worlds(scenario: Scenario, module: str, page: str | None) -> tuple[type[ScenarioWorld], type[SingleEnv]]:
+def worlds(
+    scenario: Scenario,
+    module: str,
+    page: str | None,
+    bases: tuple[type[ScenarioWorld], type[SingleEnv]] = (ScenarioWorld, SingleEnv),
+) -> tuple[type[ScenarioWorld], type[SingleEnv]]:
     """The batched and the single world of a scenario.
 
     Args:
@@ -265,13 +319,14 @@ def worlds(scenario: Scenario, module: str, page: str | None) -> tuple[type[Scen
         module: Name of the module that will hold them under `Scenario.name` and, with "Env" behind it, the single one;
             they pickle by it.
         page: Their documentation.
+        bases: What they derive from, where a scenario adds methods of its own.
     """
     batch = type(
         scenario.name,
-        (ScenarioWorld,),
+        (bases[0],),
         {"scenario": scenario, "Params": scenario.params, "__module__": module, "__doc__": page},
     )
-    single = type(f"{scenario.name}Env", (SingleEnv,), {"world": batch, "__module__": module, "__doc__": page})
+    single = type(f"{scenario.name}Env", (bases[1],), {"world": batch, "__module__": module, "__doc__": page})
     return batch, single
 
 
@@ -321,7 +376,10 @@ def draw_normal(drive, r):
 
 @kernel
 def enter(drive, r, kind, x, y, heading, speed):
-    """Put a vehicle on row `r`'s road, steering for the closest lane at its own speed; returns its column."""
+    """Put a vehicle on row `r`'s road, steering for the closest lane at its own speed; returns its column.
+
+    Of what kind an ``IDM`` vehicle really is, the parameter `traffic` decides.
+    """
     t, i = drive.traffic[r], drive.vehicles[r]
     drive.vehicles[r] += 1
     t[:, i] = 0.0
@@ -336,6 +394,8 @@ def enter(drive, r, kind, x, y, heading, speed):
     t[tr.TARGET_LANE, i] = t[tr.LANE, i]
     if kind <= tr.LINEAR:
         t[tr.TARGET_SPEED, i] = speed
+    if kind == tr.IDM and drive.shares[0] < 1.0:
+        make_driver(t, i, pick(drive.shares, draw(drive, r)))
     if kind == tr.EGO:
         chosen = speed_to_index(speed, drive.speeds)
         t[tr.SPEED_INDEX, i], t[tr.TARGET_SPEED, i] = chosen, drive.speeds[chosen]
@@ -343,10 +403,42 @@ def enter(drive, r, kind, x, y, heading, speed):
 
 
 @kernel
+def randomize_behaviour(drive, r, i):
+    """Draw the coefficients of vehicle `i`'s driver, as highway-env's ``randomize_behavior`` does."""
+    t = drive.traffic[r]
+    if t[tr.KIND, i] == tr.LINEAR:
+        for k in range(DRAWN):
+            set_gain(t, i, k, draw(drive, r))
+    set_exponent(t, i, draw(drive, r))
+
+
+@kernel
 def enter_on_lane(drive, r, kind, lane, along, speed):
     """Put a vehicle on the middle of a lane, `along` metres from its start, along its heading; returns its column."""
     x, y = from_lane(drive.lanes, lane, along, 0.0)
     return enter(drive, r, kind, x, y, heading_at(drive.lanes, lane, along), speed)
+
+
+@kernel
+def leave(drive, r, i):
+    """Take the vehicle in column `i` off row `r`'s road; those behind it in list order move up by one column."""
+    t, along, count = drive.traffic[r], drive.along[r], drive.vehicles[r]
+    drive.vehicles[r] = count - 1
+    for k in range(t.shape[0]):
+        for j in range(i + 1, count):
+            t[k, j - 1] = t[k, j]
+        t[k, count - 1] = 0.0
+    for j in range(i + 1, count):
+        for lane in range(along.shape[1]):
+            along[j - 1, lane] = along[j, lane]
+    along[count - 1] = np.nan
+    for e in range(drive.egos.shape[1]):
+        if drive.egos[r, e] > i:
+            drive.egos[r, e] -= 1
+        slots = drive.observed[r, e]
+        for s in range(slots.size):
+            if slots[s] >= i:
+                slots[s] = slots[s] - 1 if slots[s] > i else -1
 
 
 @kernel

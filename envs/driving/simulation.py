@@ -28,6 +28,7 @@ class Rules(NamedTuple):
     normalize: bool
     weights: tuple[float, float, float]  # of the first three REWARD_TERMS
     speed_range: tuple[float, float]  # m/s
+    shares: tuple[float, float, float]  # of the kinds of drivers
 
 
 class Outcome(NamedTuple):

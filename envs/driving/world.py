@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.batch import BatchEnv
+from foveal.envs.batch import BatchEnv, Infos, Rows
 from foveal.envs.driving import traffic as tr
+from foveal.envs.driving.observations.sight import Sight
+from foveal.envs.driving.rewards import Costs, Rewards
+from foveal.envs.driving.risk import Risk
 from foveal.envs.overlay import Annotation
 from foveal.envs.scene import Lane, Scene
 
@@ -22,6 +26,11 @@ class DrivingWorld(BatchEnv):
 
     _traffic: NDArray[np.float64]  # (N, K, C)
     _time: NDArray[np.float64]  # (N,) s since the episode began
+    _sight: Sight
+    _risk: Risk | None = None
+    _risk_described: Risk | None = None
+    _costs: Costs | None = None
+    _other_rewards: Rewards | None = None
 
     @abstractmethod
     def _present(self, row: int) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
@@ -30,6 +39,58 @@ class DrivingWorld(BatchEnv):
     @abstractmethod
     def _lanes(self) -> tuple[Lane, ...]:
         """The lanes, as they are drawn."""
+
+    def _ego_columns(self) -> NDArray[np.int64]:
+        """The column (N,) of each row's first ego."""
+        return np.zeros(self.num_envs, np.int64)
+
+    def ego_features(self, features: Sequence[int]) -> NDArray[np.float64]:
+        """Features (N, F) of each row's first ego, by their numbers in `foveal.envs.driving.traffic`."""
+        rows = np.arange(self.num_envs)[:, None]
+        return self._traffic[rows, np.array(features), self._ego_columns()[:, None]]
+
+    def _equip(self, lane_count: int, slots: int, observed: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:
+        """Make what the parameters ask for of risk, costs and rewards; returns the state of it.
+
+        Args:
+            lane_count: L.
+            slots: S, of the observation.
+            observed: (N, E, S) who is in which slot, or None.
+        """
+        p: Any = self.params
+        self._risk = self._risk_described = self._costs = self._other_rewards = None
+        if p.risk:
+            self._risk = Risk(self._sight, lane_count, slots, observed)
+            # Apart, for scenes: what an info views must hold until the next step.
+            self._risk_described = Risk(self._sight, lane_count, slots, observed)
+        if p.cost:
+            self._costs = Costs(p.cost_headway, self._sight)
+        if p.reward == "default":
+            return {}
+        self._other_rewards = Rewards(p, self._sight, self._rewards, self._terminated)
+        return {"progress": self._other_rewards.state}
+
+    def _assess(self, rows: Rows, *, begun: bool = False, restored: bool = False) -> None:
+        """Judge these rows by what the parameters ask for: of their last step, or as they begin or were restored."""
+        if self._other_rewards is not None and begun:
+            self._other_rewards.begin(rows)
+        elif self._other_rewards is not None and not restored:
+            self._other_rewards.judge(rows)
+        if self._costs is not None:
+            self._costs.judge(rows)
+        if self._risk is not None:
+            self._risk.measure(rows)
+
+    def _assessment(self) -> Infos:
+        """What infos tell of it."""
+        info: Infos = {}
+        if self._other_rewards is not None:
+            info["rewards"] = self._other_rewards.info()
+        if self._costs is not None:
+            info["cost"] = self._costs.info()
+        if self._risk is not None:
+            info["risk"] = self._risk.info()
+        return info
 
     def _allocate_trace(self, frames: int, step_time: float) -> None:
         """Room for the substeps of the traced rows: `frames` of them in `step_time` seconds."""
@@ -47,10 +108,16 @@ class DrivingWorld(BatchEnv):
 
     def describe(self, rows: Sequence[int]) -> list[Scene]:
         """See `BatchEnv.describe`."""
-        return [
-            self._scene(self._traffic[r, tr.TRACED].T, float(self._time[r]), self._present(r))
-            for r in self._check_rows(rows)
-        ]
+        scenes, checked = [], self._check_rows(rows)
+        if self._risk_described is not None:
+            self._risk_described.measure(checked)
+        for r in checked.tolist():
+            present = self._present(r)
+            scene = self._scene(self._traffic[r, tr.TRACED].T, float(self._time[r]), present)
+            if self._risk_described is not None:
+                scene = dataclasses.replace(scene, risk=self._risk_described.scene(r, present[0]))
+            scenes.append(scene)
+        return scenes
 
     def trace(self, row: int) -> list[Scene]:
         """See `BatchEnv.trace`."""

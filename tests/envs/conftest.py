@@ -20,31 +20,44 @@ class Episode(NamedTuple):
     truncated: bool
 
 
-def row_of(observations, row):
-    """A row of batched observations: an array, or a dict or a tuple of such."""
+def pick(observations: Any, rows: Any) -> Any:
+    """The observations of a row, or of rows by a mask, of an array or of each array of a dict or a tuple."""
     if isinstance(observations, dict):
-        return {key: row_of(part, row) for key, part in observations.items()}
+        return {key: pick(part, rows) for key, part in observations.items()}
     if isinstance(observations, tuple):
-        return tuple(row_of(part, row) for part in observations)
-    return observations[row]
+        return tuple(pick(part, rows) for part in observations)
+    return observations[rows]
 
 
-def leaves(observations):
-    """The arrays that observations are made of."""
-    if isinstance(observations, (dict, tuple)):
-        parts = observations.values() if isinstance(observations, dict) else observations
-        return [leaf for part in parts for leaf in leaves(part)]
-    return [observations]
+def arrays(observations: Any) -> list[np.ndarray]:
+    """The array, or all arrays of a dict (in alphabetical order) or a tuple."""
+    if isinstance(observations, dict):
+        return [array for key in sorted(observations) for array in arrays(observations[key])]
+    if isinstance(observations, tuple):
+        return [array for part in observations for array in arrays(part)]
+    return [np.asarray(observations)]
 
 
-@pytest.fixture(name="row_of", scope="session")
-def row_of_fixture():
-    return row_of
+@pytest.fixture(scope="session", name="pick")
+def pick_fixture():
+    """See `pick`."""
+    return pick
 
 
-@pytest.fixture(name="leaves", scope="session")
-def leaves_fixture():
-    return leaves
+@pytest.fixture(scope="session", name="arrays")
+def arrays_fixture():
+    """See `arrays`."""
+    return arrays
+
+
+@pytest.fixture(scope="session")
+def differ():
+    """Whether observations differ anywhere."""
+
+    def differ(ours, theirs):
+        return any(not np.array_equal(a, b) for a, b in zip(arrays(ours), arrays(theirs), strict=True))
+
+    return differ
 
 
 @pytest.fixture(params=sorted(WORLDS))
@@ -114,12 +127,12 @@ def batch_episodes(act):
         mode, rows = env.metadata["autoreset_mode"], range(env.num_envs)
         observations, _ = env.reset(seed=seeds)
         done = [[] for _ in rows]
-        current = [([row_of(observations, r)], []) for r in rows]
+        current = [([pick(observations, r)], []) for r in rows]
         ended = np.zeros(env.num_envs, np.bool_)
         while any(len(row) < count for row in done):
             if mode is AutoresetMode.DISABLED and ended.any():
                 observations, _ = env.reset(options={"reset_mask": ended})
-                current = [([row_of(observations, r)], []) if ended[r] else current[r] for r in rows]
+                current = [([pick(observations, r)], []) if ended[r] else current[r] for r in rows]
                 ended[:] = False
             space = env.single_action_space
             actions = [act(space, seeds[r], len(done[r]), len(current[r][1])) for r in rows]
@@ -127,16 +140,16 @@ def batch_episodes(act):
             for r in rows:
                 if ended[r]:  # a reset step of next_step autoreset
                     assert (rewards[r], terminated[r], truncated[r]) == (0, False, False)
-                    current[r] = ([row_of(observations, r)], [])
+                    current[r] = ([pick(observations, r)], [])
                     ended[r] = False
                     continue
                 ends = terminated[r] or truncated[r]
                 same_step = ends and mode is AutoresetMode.SAME_STEP
-                current[r][0].append(infos["final_obs"][r] if same_step else row_of(observations, r))
+                current[r][0].append(infos["final_obs"][r] if same_step else pick(observations, r))
                 current[r][1].append(float(rewards[r]))
                 if ends:
                     done[r].append(Episode(*current[r], bool(terminated[r]), bool(truncated[r])))
-                    current[r] = ([row_of(observations, r)], [])
+                    current[r] = ([pick(observations, r)], [])
                     ended[r] = not same_step
         return [row[:count] for row in done]
 

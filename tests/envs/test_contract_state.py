@@ -46,7 +46,7 @@ def test_copies_outlive_later_steps(env_id, batch_act, assert_same, play):
 
 
 @pytest.mark.parametrize("mode", ["next_step", "same_step"])
-def test_views_show_the_same_until_the_next_step(env_id, mode, batch_act, assert_same):
+def test_views_show_the_same_until_the_next_step(env_id, mode, batch_act, assert_same, arrays):
     copies = make_vec(env_id, 3, autoreset_mode=mode, max_episode_steps=3)
     views = make_vec(env_id, 3, autoreset_mode=mode, max_episode_steps=3, copy=False)
     first = views.reset(seed=SEED)[0]
@@ -54,7 +54,7 @@ def test_views_show_the_same_until_the_next_step(env_id, mode, batch_act, assert
     for step in range(8):
         out = views.step(batch_act(views, step))
         assert_same(out, copies.step(batch_act(views, step)))
-        assert np.shares_memory(out[0], first)
+        assert all(np.shares_memory(a, b) for a, b in zip(arrays(out[0]), arrays(first), strict=True))
 
 
 def test_the_single_form_always_copies(env_id, act):
@@ -64,7 +64,7 @@ def test_the_single_form_always_copies(env_id, act):
     first, info = env.reset(seed=SEED)
     kept = copy.deepcopy((first, info))
     env.step(act(env.action_space, 0, 0, 0))
-    np.testing.assert_array_equal(first, kept[0])
+    np.testing.assert_equal(first, kept[0])
     np.testing.assert_equal(info, kept[1])
 
 

@@ -12,11 +12,15 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from foveal.envs.driving.observations.kinematics import Kinematics
+from foveal.envs.driving.observations.attributes import Attributes
+from foveal.envs.driving.observations.goal import KinematicsGoal
+from foveal.envs.driving.observations.kinematics import Exit, Kinematics
 from foveal.envs.driving.observations.lidar import Lidar
+from foveal.envs.driving.observations.occupancy_grid import OccupancyGrid
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.several import Several
 from foveal.envs.driving.observations.sight import Sight
+from foveal.envs.driving.observations.time_to_collision import TimeToCollision
 from foveal.envs.driving.observations.top_down import TopDown
 from foveal.envs.driving.roads import Name, Road
 
@@ -57,8 +61,18 @@ class Remembering(Protocol):
         ...
 
 
-KINDS: dict[str, type[Any]] = {"Kinematics": Kinematics, "Lidar": Lidar, "TopDown": TopDown, "Tuple": Several}
-"""By the names of `foveal.envs.driving.observations.params.OBSERVATIONS`."""
+KINDS: dict[str, type[Any]] = {
+    "Kinematics": Kinematics,
+    "OccupancyGrid": OccupancyGrid,
+    "TimeToCollision": TimeToCollision,
+    "Exit": Exit,
+    "Lidar": Lidar,
+    "TopDown": TopDown,
+    "Tuple": Several,
+    "KinematicsGoal": KinematicsGoal,
+    "Attributes": Attributes,
+}
+"""By name: those of `foveal.envs.driving.observations.params.OBSERVATIONS`, and those of one world only."""
 
 
 def make_observation(p: ObservationParams, sight: Sight, road: Road, start: Name) -> Observation:

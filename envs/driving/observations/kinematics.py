@@ -1,7 +1,7 @@
 """The Kinematics observation on any road: a row of features for the ego and for each vehicle near it.
 
-Source: highway-env 1.12, `envs/common/observation.py` (``KinematicObservation``) and `road/road.py`
-(``close_objects_to``).
+Source: highway-env 1.12, `envs/common/observation.py` (``KinematicObservation``, ``ExitObservation``) and
+`road/road.py` (``close_objects_to``).
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from foveal.envs.driving.traffic import (
     CAR_LENGTH,
     COS,
     HEADING,
+    KIND,
     LANE,
     MAX_SPEED,
+    OBSTACLE,
     ROUTE,
     SIN,
     SPEED,
@@ -41,6 +43,7 @@ from foveal.kernels import kernel, launch
 
 PERCEPTION_DISTANCE = 5.0 * MAX_SPEED  # m
 _UNIT = ("presence", "cos_h", "sin_h", "cos_d", "sin_d")
+_UNBOUNDED = float(np.finfo(np.float32).max)  # finite, for the sake of those who sample a space
 _SHUFFLE = 1 << 40  # where the numbers that shuffle begin in the episode's random stream
 
 
@@ -54,6 +57,7 @@ class Choice(NamedTuple):
     see_behind: bool
     intentions: bool
     shuffled: bool
+    exit_lane: int  # the ego's x is its place along this lane, and road objects are not seen; -1: not so
 
 
 class Kinematics:
@@ -71,6 +75,8 @@ class Kinematics:
         see_behind: Observe vehicles more than 10 m behind too.
         intentions: Observe the others' destinations too.
         shuffled: In random order instead of sorted.
+        exit_lane: Number of the lane along which the ego's x is given, those near it being vehicles only; None for x
+            as it is, and road objects too.
 
     Raises:
         ValueError: for an unknown feature (it names the nearest), or an empty range.
@@ -88,6 +94,7 @@ class Kinematics:
         see_behind: bool = False,
         intentions: bool = False,
         shuffled: bool = False,
+        exit_lane: int | None = None,
     ) -> None:
         for name in (*features, *(ranges or {})):
             if name not in FEATURES:
@@ -105,8 +112,9 @@ class Kinematics:
             see_behind=see_behind,
             intentions=intentions,
             shuffled=shuffled,
+            exit_lane=-1 if exit_lane is None else exit_lane,
         )
-        high = np.array([1.0 if name in _UNIT or (clip and name in bounds) else np.inf for name in features])
+        high = np.array([1.0 if name in _UNIT or (clip and name in bounds) else _UNBOUNDED for name in features])
         low = np.where(np.array(features) == "presence", 0.0, -high)
         slots = (vehicles_count, len(features))
         shape = slots if egos == 1 else (egos, *slots)
@@ -120,6 +128,12 @@ class Kinematics:
     @classmethod
     def from_params(cls, p: ObservationParams, sight: Sight, road: Road, start: Name) -> Self:
         """See `foveal.envs.driving.observations.Observation`."""
+        return cls._from_params(p, sight, road, start)
+
+    @classmethod
+    def _from_params(
+        cls, p: ObservationParams, sight: Sight, road: Road, start: Name, exit_lane: int | None = None
+    ) -> Self:
         reach = {
             "x": p.observation_range_x,
             "y": p.observation_range_y or LANE_WIDTH * len(road.names_of(start)),
@@ -137,12 +151,25 @@ class Kinematics:
             see_behind=p.observation_see_behind,
             intentions=p.observation_intentions,
             shuffled=p.observation_order == "shuffled",
+            exit_lane=exit_lane,
         )
 
     def observe(self, rows: NDArray[np.int64]) -> None:
         """Write the observations of these rows into `array`, and who is in which slot into `observed`."""
         array = self.array.reshape(*self.observed.shape, -1)  # (N, E, S, F), of a single ego too
         launch(observe_rows, rows.size, rows, self._sight, self._choice, self._distance, self.observed, array)
+
+
+class Exit(Kinematics):
+    """Kinematics where the ego's x is its place along the road's exit lane, and others are vehicles only.
+
+    On a road without an exit it is the lane on which the ego starts.
+    """
+
+    @classmethod
+    def from_params(cls, p: ObservationParams, sight: Sight, road: Road, start: Name) -> Self:
+        """See `foveal.envs.driving.observations.Observation`."""
+        return cls._from_params(p, sight, road, start, road.number(road.exit or start))
 
 
 @kernel
@@ -177,13 +204,14 @@ def choose(t, lanes, count, objects, ego, choice, distances, slots):
     distances[:] = np.inf
     columns = t.shape[1]
     for other in range(columns):
-        if other == ego or count <= other < objects:
+        if other == ego or count <= other < objects or (choice.exit_lane >= 0 and other >= objects):
             continue
         dx, dy = t[X, other] - t[X, ego], t[Y, other] - t[Y, ego]
         if math.sqrt(dx * dx + dy * dy) < PERCEPTION_DISTANCE:
             ahead = to_lane(lanes, lane, t[X, other], t[Y, other])[0] - here
             if ahead > -2 * CAR_LENGTH or (choice.see_behind and other < count):
-                distances[other] = 0.0 if choice.shuffled else abs(ahead)
+                listed = choice.shuffled and choice.exit_lane < 0  # the first ones in list order
+                distances[other] = 0.0 if listed else abs(ahead)
     slots[0] = ego
     for slot in range(1, slots.size):
         nearest, chosen = np.inf, np.int64(-1)
@@ -210,6 +238,8 @@ def feature(t, lanes, graph, ego, i, name, choice):
     if name == 0:
         return 1.0
     if name <= 4:
+        if name == 1 and i == ego and choice.exit_lane >= 0:
+            return to_lane(lanes, choice.exit_lane, t[X, i], t[Y, i])[0]
         value = place_or_velocity(t, i, name)
         return value if choice.absolute or i == ego else value - place_or_velocity(t, ego, name)
     if name == 5:
@@ -240,7 +270,7 @@ def place_or_velocity(t, i, name):
 @kernel
 def destination(t, lanes, graph, i, axis):
     """One axis of the unit vector from vehicle `i` to the end of its route; 0 without one."""
-    if t.shape[0] <= ROUTE or t[ROUTE, i] < 0:
+    if t.shape[0] <= ROUTE or t[ROUTE, i] < 0 or t[KIND, i] >= OBSTACLE:
         return 0.0
     route = graph[roads.ROUTES] + int(t[ROUTE, i])
     last = graph[route + 1] - 1

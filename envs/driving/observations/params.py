@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from foveal.envs.params import Params, param
 
-OBSERVATIONS = ("Kinematics", "Lidar", "TopDown", "Tuple")
+OBSERVATIONS = ("Kinematics", "OccupancyGrid", "TimeToCollision", "Exit", "Lidar", "TopDown", "Tuple")
+"""Those that any world may have."""
 FEATURES = (
     "presence", "x", "y", "vx", "vy", "heading", "cos_h", "sin_h", "cos_d", "sin_d", "long_off", "lat_off", "ang_off",
 )  # fmt: skip
 """Whether there is one [1]; place [m] and velocity [m/s], relative to the ego's where not absolute; heading [rad],
 its cosine and sine; direction of the destination; place along and across the own lane [m] and heading to it [rad]."""
+GRID_FEATURES = (*FEATURES, "on_road")
+"""Of an OccupancyGrid; the last says where lanes are."""
+MOST_CELLS = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +25,10 @@ class ObservationParams(Params):
 
     observation: str = param("Kinematics", "kind of observation", choices=OBSERVATIONS)
     observation_features: tuple[str, ...] = param(
-        ("presence", "x", "y", "vx", "vy"), "features of each vehicle", choices=FEATURES, items=(1, len(FEATURES))
+        ("presence", "x", "y", "vx", "vy"),
+        "features of each vehicle",
+        choices=GRID_FEATURES,
+        items=(1, len(GRID_FEATURES)),
     )
     observation_absolute: bool = param(False, "places and velocities as they are, not relative to the ego")
     observation_order: str = param("sorted", "order of the vehicles", choices=("sorted", "shuffled"))
@@ -33,6 +41,7 @@ class ObservationParams(Params):
     observation_intentions: bool = param(False, "observe the others' destinations too")
     observation_vehicles_count: int = param(5, "observed vehicles, the ego included [1]", low=1, high=100)
     observation_see_behind: bool = param(False, "observe vehicles more than 10 m behind too")
+    observation_horizon: int = param(10, "how far times to collision look ahead [s]", low=1, high=100)
     observation_cells: int = param(16, "beams of the Lidar [1]", low=1, high=1024)
     observation_maximum_range: float = param(60.0, "range of the Lidar [m]", low=0.1, high=1e4)
     observation_width: int = param(84, "width of the TopDown image [px]", low=8, high=1024)
@@ -50,3 +59,33 @@ class ObservationParams(Params):
         choices=tuple(kind for kind in OBSERVATIONS if kind != "Tuple"),
         items=(1, len(OBSERVATIONS)),
     )
+    observation_grid_size: tuple[float, ...] = param(
+        (-27.5, 27.5, -27.5, 27.5), "lowest and highest x, then y, of a grid, from the ego [m]",
+        low=-100, high=100, items=(4, 4),
+    )  # fmt: skip
+    observation_grid_step: tuple[float, ...] = param(
+        (5.0, 5.0), "size of a grid's cells, in x and y [m]", low=0.5, high=50, items=(2, 2)
+    )
+    observation_align_to_vehicle_axes: bool = param(False, "a grid turns with the ego")
+    observation_as_image: bool = param(False, "a grid in whole numbers from 0 to 255")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.observation != "OccupancyGrid":
+            if "on_road" in self.observation_features:
+                raise ValueError(
+                    f"observation_features={self.observation_features}: 'on_road' is of OccupancyGrid only"
+                )
+            return
+        for cells in self.observation_grid_cells:
+            if not 1 <= cells <= MOST_CELLS:
+                raise ValueError(
+                    f"observation_grid_size={self.observation_grid_size}: must hold 1 to {MOST_CELLS} cells of "
+                    f"observation_grid_step={self.observation_grid_step} along each axis, holds {cells}"
+                )
+
+    @property
+    def observation_grid_cells(self) -> tuple[int, int]:
+        """Cells of a grid along x and y."""
+        size, (x, y) = self.observation_grid_size, self.observation_grid_step
+        return math.floor((size[1] - size[0]) / x), math.floor((size[3] - size[2]) / y)

@@ -17,6 +17,7 @@ class Sight(NamedTuple):
     clock: NDArray[np.int64]  # (N,) substeps
     seed: NDArray[np.int64]  # (N,)
     episode: NDArray[np.int64]  # (N,)
+    steps: NDArray[np.int64]  # (N,) since the episode began
     lanes: NDArray[np.float64]
     graph: NDArray[np.int64]
     speeds: NDArray[np.float64]  # m/s, target speeds of the egos

@@ -1,9 +1,9 @@
 """Merge: keep a highway flowing while a car comes in from the access ramp.
 
 ## Description
-The ego drives on the right of two lanes; a car on the ramp must merge before the ramp ends at an obstacle. Behaviour
-is that of highway-env 1.12's ``merge-v1`` (with ``connected_lanes=False``, ``merge-v0``), and with `vehicles_count` and
-`lanes_count` of ``merge-generic``.
+The ego drives on the rightmost lane; a car on the ramp must merge before the ramp ends at an obstacle. Behaviour is
+that of highway-env 1.12's ``merge-v1`` (with ``connected_lanes=False``, ``merge-v0``); with `vehicles_count` set and
+``speed_limit=30`` that of its ``merge-generic``.
 
 ## Action space
 ``Discrete(5)``: 0 ``LANE_LEFT``, 1 ``IDLE``, 2 ``LANE_RIGHT``, 3 ``FASTER``, 4 ``SLOWER``.
@@ -18,7 +18,9 @@ speed that merging cars lack; mapped linearly so that the worst is 0 and the bes
 beyond that).
 
 ## Starting state
-The ego 30 m down the road at 30 m/s; three cars around it, and one on the ramp at 20 m/s.
+The ego 30 m down the road at 30 m/s, and a car on the ramp at 20 m/s; with ``ego_start="ramp"`` the other way round:
+the ego must merge, or it meets the ramp's end. Without `vehicles_count` there are three cars
+around the ego; with it, so many as find room, anywhere before the end of the ramp.
 
 ## Episode end
 Terminated by a crash, or 90 m before the end of the road.
@@ -57,10 +59,13 @@ from foveal.envs.driving.traffic import (
     SPEED,
     TARGET_SPEED,
     X,
+    Y,
 )
 from foveal.envs.params import param
 from foveal.kernels import kernel
 
+FINISH = 90.0  # m before the end of the road
+SAFE_DISTANCE, TRIES = 15.0, 10  # m between cars on a lane at the start, and how often room is looked for
 AMPLITUDE = 3.25  # m: half of what the ramp comes nearer
 TERMS = ("collision_reward", "right_lane_reward", "high_speed_reward", "lane_change_reward", "merging_speed_reward")
 
@@ -69,6 +74,14 @@ TERMS = ("collision_reward", "right_lane_reward", "high_speed_reward", "lane_cha
 class MergeParams(ScenarioParams):
     """Parameters of the merge, named as in highway-env 1.12."""
 
+    ego_start: str = param("road", "where the ego starts; on the ramp, a car takes its place", choices=("road", "ramp"))
+    lanes_count: int = param(2, "lanes beside the ramp [1]", low=1, high=16)
+    vehicles_count: int | None = param(None, "cars on the lanes; None: three, near the ego [1]", low=0, high=200)
+    before_merge_length: float = param(150.0, "road before the ramp comes nearer [m]", low=60, high=5000)
+    converge_merge_length: float = param(80.0, "road along which it comes nearer [m]", low=10, high=5000)
+    parallel_merge_length: float = param(80.0, "road along which it may be left [m]", low=10, high=5000)
+    after_merge_length: float = param(150.0, "road after it has ended [m]", low=90, high=5000)
+    speed_limit: float = param(20.0, "what traffic does not exceed [m/s]", low=1, high=100)
     collision_reward: float = param(-1.0, "reward for a crash [1]", low=-100, high=100)
     right_lane_reward: float = param(0.1, "reward on each lane right of the left one [1]", low=-100, high=100)
     high_speed_reward: float = param(0.2, "reward at the top of reward_speed_range [1]", low=-100, high=100)
@@ -89,29 +102,39 @@ class MergeParams(ScenarioParams):
 
 
 def lay(p: MergeParams) -> Road:
-    """Two lanes from the left, joined by a ramp that ends where the lanes go on alone."""
-    road, before, converging, merging, after = Road(), 150.0, 80.0, 80.0, 150.0
-    x = [0.0, before + converging, before + converging + merging, before + converging + merging + after]
-    for y, left, right, beside in ((0.0, "continuous", "striped", "striped"), (4.0, "none", "continuous", "striped")):
-        road.straight("a", "b", (x[0], y), (x[1], y), lines=(left, right))
-        road.straight("b", "c", (x[1], y), (x[2], y), lines=(left, beside))
-        road.straight("c", "d", (x[2], y), (x[3], y), lines=(left, right))
-    y, walls = 8.0 + 2 * AMPLITUDE, ("continuous", "continuous")
-    road.straight("j", "k", (0.0, y), (before, y), lines=walls, forbidden=True)
+    """Lanes from the left, joined by a ramp that ends where they go on alone."""
+    road, limit, walls = Road(), p.speed_limit, ("continuous", "continuous")
+    nodes = {"a": 0.0, "b": p.before_merge_length + p.converge_merge_length}
+    nodes["c"] = nodes["b"] + p.parallel_merge_length
+    nodes["d"] = nodes["c"] + p.after_merge_length
+    for begin, end in ("ab", "bc", "cd"):
+        for place in range(p.lanes_count):
+            right = "striped" if place < p.lanes_count - 1 or begin == "b" else "continuous"
+            lines = ("continuous" if place == 0 else "none", right)
+            start, stop = (nodes[begin], 4.0 * place), (nodes[end], 4.0 * place)
+            road.straight(begin, end, start, stop, lines=lines, speed_limit=limit)
+    beside = 4.0 * p.lanes_count
+    apart, middle = beside + 2 * AMPLITUDE, beside + AMPLITUDE
+    ramp = p.before_merge_length
+    road.straight("j", "k", (0.0, apart), (ramp, apart), lines=walls, forbidden=True, speed_limit=limit)
     road.sine(
-        "k", "b", (before, y - AMPLITUDE), (x[1], y - AMPLITUDE), AMPLITUDE, math.pi / converging, math.pi / 2,
-        lines=walls, forbidden=True,
+        "k", "b", (ramp, middle), (nodes["b"], middle), AMPLITUDE, math.pi / p.converge_merge_length, math.pi / 2,
+        lines=walls, forbidden=True, speed_limit=limit,
     )  # fmt: skip
-    road.straight("b", "c", (x[1], 8.0), (x[2], 8.0), lines=("none", "continuous"), forbidden=True)
+    start, stop = (nodes["b"], beside), (nodes["c"], beside)
+    road.straight("b", "c", start, stop, lines=("none", "continuous"), forbidden=True, speed_limit=limit)
     return road
 
 
 class Rules(NamedTuple):
     """What the kernels below need to know."""
 
-    left: int
+    lanes: int
     ramp: int
     merging: int
+    from_ramp: bool
+    cars: int  # anywhere on the lanes; -1: three, near the ego
+    room: float  # m, along which they may be
     end: float  # m
     weights: tuple[float, float, float, float, float]
     speed_range: tuple[float, float]  # m/s
@@ -120,10 +143,17 @@ class Rules(NamedTuple):
 def rules(p: MergeParams, road: Road) -> Rules:
     """The rules by these parameters."""
     return Rules(
-        left=road.number(("a", "b", 0)),
+        lanes=p.lanes_count,
         ramp=road.number(("j", "k", 0)),
-        merging=road.number(("b", "c", 2)),
-        end=370.0,
+        merging=road.number(("b", "c", p.lanes_count)),
+        from_ramp=p.ego_start == "ramp",
+        cars=-1 if p.vehicles_count is None else p.vehicles_count,
+        room=p.before_merge_length + p.converge_merge_length + p.parallel_merge_length,
+        end=p.before_merge_length
+        + p.converge_merge_length
+        + p.parallel_merge_length
+        + p.after_merge_length
+        - FINISH,
         weights=(
             p.collision_reward, p.right_lane_reward, p.high_speed_reward, p.lane_change_reward, p.merging_speed_reward
         ),
@@ -133,21 +163,42 @@ def rules(p: MergeParams, road: Road) -> Rules:
 
 @kernel
 def spawn_rows(start, stop, rows, drive, rules):
-    """Row kernel: the ego, three cars around it, one on the ramp, and the obstacle at the ramp's end."""
+    """Row kernel: the ego, the cars on its road, one on the ramp, and the obstacle at the ramp's end."""
     lanes = drive.lanes
     for k in range(start, stop):
         r = rows[k]
-        x, y = from_lane(lanes, rules.left + 1, 30.0, 0.0)
-        drive.egos[r, 0] = enter(drive, r, drive.ego_kind, x, y, 0.0, 30.0)
-        for place, speed in ((90.0, 29.0), (70.0, 31.0), (5.0, 31.5)):
-            lane = rules.left + int(2 * draw(drive, r))
-            x, y = from_lane(lanes, lane, place + 10 * draw(drive, r) - 5, 0.0)
-            enter(drive, r, IDM, x, y, 0.0, speed + 2 * draw(drive, r) - 1)
-        x, y = from_lane(lanes, rules.ramp, 110.0, 0.0)
-        merging = enter(drive, r, IDM, x, y, 0.0, 20.0)
-        drive.traffic[r, TARGET_SPEED, merging] = 30.0
+        x, y = from_lane(lanes, rules.lanes - 1, 30.0, 0.0)
+        drive.egos[r, 0] = enter(drive, r, IDM if rules.from_ramp else drive.ego_kind, x, y, 0.0, 30.0)
+        if rules.cars < 0:
+            for place, speed in ((90.0, 29.0), (70.0, 31.0), (5.0, 31.5)):
+                lane = int(rules.lanes * draw(drive, r))
+                x, y = from_lane(lanes, lane, place + 10 * draw(drive, r) - 5, 0.0)
+                enter(drive, r, IDM, x, y, 0.0, speed + 2 * draw(drive, r) - 1)
+        for _ in range(rules.cars):
+            find_room(drive, r, rules)
+        x, y = from_lane(lanes, rules.ramp, 110.0 if rules.cars < 0 else 60.0, 0.0)
+        merging = enter(drive, r, drive.ego_kind if rules.from_ramp else IDM, x, y, 0.0, 20.0)
+        if rules.from_ramp:
+            drive.egos[r, 0] = merging
+        else:
+            drive.traffic[r, TARGET_SPEED, merging] = 30.0
         x, y = from_lane(lanes, rules.merging, lanes[rules.merging, ln.LENGTH], 0.0)
         put_object(drive, r, 0, OBSTACLE, x, y, 0.0, 2.0, 2.0)
+
+
+@kernel
+def find_room(drive, r, rules):
+    """Put a car somewhere on the lanes, apart from those that are there; or none, after so many tries."""
+    t = drive.traffic[r]
+    for _ in range(TRIES):
+        lane = int(rules.lanes * draw(drive, r))
+        x, y = from_lane(drive.lanes, lane, rules.room * draw(drive, r), 0.0)
+        free = True
+        for i in range(drive.vehicles[r]):
+            free = free and not (t[Y, i] == y and abs(t[X, i] - x) <= SAFE_DISTANCE)
+        if free:
+            enter(drive, r, IDM, x, y, 0.0, 28 + 4 * draw(drive, r))
+            return
 
 
 @kernel
@@ -183,9 +234,9 @@ Merge, MergeEnv = worlds(
         spawn=spawn_rows,
         judge=judge_rows,
         terms=TERMS,
-        vehicles=lambda p: 5,
+        vehicles=lambda p: 2 + (3 if p.vehicles_count is None else p.vehicles_count),
         objects=1,
-        start=("a", "b", 1),
+        start=("a", "b", 0),
     ),
     __name__,
     __doc__,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from foveal.envs.params import did_you_mean
 
 if TYPE_CHECKING:
     from foveal.agents.agent import Agent
-    from foveal.agents.evaluation import Evaluation
+    from foveal.agents.evaluation import Estimate, Evaluation
+    from foveal.agents.suites import Row
 
 _LEAST_FPS = 15  # below it a video jerks; worlds with a slower simulation get frames in between
 
@@ -26,33 +28,68 @@ class Eval:
     """Evaluate agents on held-out seeds: mean and 95 % interval over the first episode of each seed."""
 
     agents: Annotated[tuple[str, ...], Positional, arg(metavar="AGENT")]
-    """Run folders, checkpoints (.safetensors) or drivers (random, slowest, keep-right, idm-mobil)."""
+    """Run folders, checkpoints (.safetensors) or drivers (random, idle, slowest, keep-right, idm-mobil, …)."""
+    suite: str | None = None
+    """A protocol instead of a world: tell-drive or dilu; agents are evaluated where they fit, beside its drivers."""
+    planned: int = 20
+    """Episodes of a suite for the clairvoyant planner, by which optimality is measured; 0 leaves it out [1]."""
     env: str | None = None
     """World; by default that of the first run, or foveal/HighwayFast-v0."""
     set: Settings = ()
     """A parameter of the world (`foveal list ENV` shows them), such as lanes_count=5."""
-    episodes: int = 1000
-    """Episodes, each with a seed of its own [1]."""
+    episodes: int | None = None
+    """Episodes, each with a seed of its own; 1,000 by default, 10,000 in each setting of a suite [1]."""
     seed: int = EVALUATION_SEEDS
     """First seed [1]; those from 2147483648 on are held out from training."""
     out: Path | None = None
-    """JSON file, for a single agent; by default eval.json in the folder of a run in its own world."""
+    """JSON file, for a single agent or a suite; by default eval.json in the folder of a run in its own world."""
 
     def run(self) -> None:
         """Evaluate, print and save."""
+        if self.episodes is not None and self.episodes < 2:
+            raise BadInput(f"--episodes {self.episodes}: must be at least 2")
+        if self.suite is not None:
+            return self._run_suite(self.suite)
         if not self.agents:
-            raise BadInput("eval needs an agent: a run folder, or random, slowest, keep-right or idm-mobil")
+            raise BadInput("eval needs an agent: a run folder, or random, idle, slowest, keep-right or idm-mobil")
         if self.out and len(self.agents) > 1:
             raise BadInput(f"--out {self.out}: takes a single agent, not {len(self.agents)}")
-        if self.episodes < 2:
-            raise BadInput(f"--episodes {self.episodes}: must be at least 2")
         cast = Cast(self.agents, self.env, self.set)
-        results = [cast.evaluate(name, self.episodes, _seed(self.seed)) for name in self.agents]
+        results = [cast.evaluate(name, self.episodes or 1000, _seed(self.seed)) for name in self.agents]
         print_evaluations(results)
         for name, result in zip(self.agents, results, strict=True):
             if out := self.out or cast.eval_json(name):
                 with told_as(BadInput, OSError):
                     print(f"saved {result.save(out)}")
+
+    def _run_suite(self, name: str) -> None:
+        from foveal.agents import suites
+        from foveal.agents.drivers import DRIVERS
+
+        if self.env or self.set:
+            raise BadInput("--suite brings its own worlds: leave out --env and --set")
+        if self.planned < 0:
+            raise BadInput(f"--planned {self.planned}: must be at least 0")
+        with told_as(BadInput, ValueError):
+            settings = suites.suite(name)
+        agents = [(agent, agent if agent in DRIVERS else _load(agent)) for agent in self.agents]
+        rows: list[Any] = []
+        with told_as(BadInput, ValueError):
+            for setting in settings:
+                print(f"\n{setting.name}: {setting.env_id}, {setting.rule}")
+                found = suites.run(
+                    [setting],
+                    agents,
+                    episodes=self.episodes or 10_000,
+                    planned=self.planned,
+                    seed=_seed(self.seed),
+                    told=lambda what: print(what, file=sys.stderr, flush=True),
+                )
+                rows.extend(own := list(found))
+                print_suite(own)
+        if self.out:
+            with told_as(BadInput, OSError):
+                print(f"saved {suites.save(self.out, name, rows)}")
 
 
 @dataclass(frozen=True)
@@ -174,6 +211,34 @@ def print_evaluations(results: Sequence[Evaluation]) -> None:
             digits = 1 if scales[metric] == 100 else 2
             rows[-1].append(f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]")
     print_table(["agent", *(f"{metric}{units.get(metric, '')}" for metric in first.metrics)], rows)
+
+
+def print_suite(rows: Sequence[Row]) -> None:
+    """Print a table: a row for each agent in a setting of a suite."""
+
+    def told(found: Estimate, scale: float = 1.0, digits: int = 2) -> str:
+        return f"{scale * found.mean:.{digits}f} [{scale * found.low:.{digits}f}, {scale * found.high:.{digits}f}]"
+
+    print_table(
+        [
+            "agent", "episodes", "success [%]", "collision [%]", "finish [s]", "speed [m/s]", "least TTC [s]", "return",
+            "optimality [%]",
+        ],
+        [
+            [
+                row.agent,
+                str(row.episodes),
+                told(row.success, 100, 1),
+                told(row.collision, 100, 1),
+                "" if row.finish_s is None else f"{row.finish_s:.1f}",
+                told(row.speed),
+                told(row.ttc_s),
+                told(row.returns),
+                "" if row.optimality is None else f"{row.optimality:.0f}",
+            ]
+            for row in rows
+        ],
+    )  # fmt: skip
 
 
 def runs_near(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""README: each Python block runs, each `$ foveal …` line names a command and options that exist."""
+"""README and docs: each Python block runs, each `$ foveal …` line names a command and options that exist."""
 
 import os
 import re
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BLOCKS = FENCE.findall((Path(__file__).parents[1] / "README.md").read_text())
+BLOCKS = FENCE.findall((ROOT / "README.md").read_text())
 PYTHON = [code for language, code in BLOCKS if language == "python"]
 COMMANDS = [
     line.removeprefix("$ ")
@@ -61,3 +62,13 @@ def test_command_exists(command: str, tmp_path: Path) -> None:
     for argument in arguments:
         if argument.startswith("--"):
             assert argument.partition("=")[0] in help_page
+
+
+def test_the_scenario_of_the_docs_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "scenarios.md").read_text()
+    (_, scenario), (_, use) = (block for block in FENCE.findall(page) if block[0] == "python")
+    name = re.search(r"save it as `(\w+\.py)`", page)
+    assert name and sum(bool(line.strip()) for line in scenario.splitlines()) < 60
+    (tmp_path / name[1]).write_text(scenario)
+    (tmp_path / "use.py").write_text(use)
+    assert "(256, 5, 5)" in run("use.py", cwd=tmp_path)

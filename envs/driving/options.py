@@ -1,0 +1,47 @@
+"""Parameters that every driving world has: who the others are, what is rewarded, and what infos tell on request."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from foveal.envs.driving.temperaments import DRIVERS
+from foveal.envs.params import Params, param
+
+REWARDS = ("default", "progress", "route")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DrivingParams(Params):
+    """See `foveal.envs.driving.temperaments`, `foveal.envs.driving.rewards` and `foveal.envs.driving.risk`."""
+
+    traffic: tuple[float, ...] = param(
+        (1.0, 0.0, 0.0, 0.0), f"shares of other drivers: {', '.join(DRIVERS)} [1]", low=0, high=1, items=(4, 4)
+    )
+    reward: str = param("default", "the world's own reward, or one of progress or of a route", choices=REWARDS)
+    progress_reward: float = param(1.0, "progress: reward at progress_speed along the lane [1]", low=-100, high=100)
+    progress_speed: float = param(
+        0.0, "progress, route: full speed; 0: the highest of action_target_speeds [m/s]", low=0, high=100
+    )
+    low_speed_reward: float = param(-0.5, "progress: reward for standing still or driving back [1]", low=-100, high=100)
+    low_speed: float = param(2.0, "progress: speed along the lane that is not low any more [m/s]", low=0.01, high=100)
+    crash_reward: float = param(-10.0, "progress, route: reward for a crash [1]", low=-1000, high=1000)
+    off_road_reward: float = param(-1.0, "progress, route: reward for being off the road [1]", low=-1000, high=1000)
+    route_length: float = param(
+        0.0, "route: length of a whole one; 0: the planned route's, or what duration and full speed allow [m]",
+        low=0, high=1e6,
+    )  # fmt: skip
+    route_overspeed: float = param(
+        8.0, "route: speed above the limit at which nothing is paid [m/s]", low=0.1, high=100
+    )
+    route_ttc: float = param(1.0, "route: time to collision below which half is paid [s]", low=0, high=100)
+    route_acceleration: float = param(
+        6.0, "route: mean acceleration, either way, beyond which half is paid [m/s^2]", low=0, high=1000
+    )
+    risk: bool = param(False, "infos and scenes tell of risk")
+    cost: bool = param(False, "infos tell of costs")
+    cost_headway: float = param(1.0, "time headway below which there is a cost [s]", low=0, high=100)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not sum(self.traffic) > 0:
+            raise ValueError(f"traffic={self.traffic}: one share at least must be above 0")
