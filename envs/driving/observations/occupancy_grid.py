@@ -96,6 +96,7 @@ class OccupancyGrid:
             see_behind=True,
             intentions=True,
             shuffled=False,
+            exit_lane=-1,
         )
         low_x, high_x, low_y, high_y = map(float, size)
         step_x, step_y = map(float, step)
