@@ -18,7 +18,7 @@ BACKGROUND: Colour = (14, 17, 22)
 _SEED, _STEPS = 5, 3
 
 
-def contact_sheet(ids: Sequence[str] | None = None, *, columns: int = 2, width: int = WIDTH) -> Frame:
+def contact_sheet(ids: Sequence[str] | None = None, *, columns: int = 3, width: int = WIDTH) -> Frame:
     """Draw each world some steps into an episode, in columns of about equal height.
 
     Args:
@@ -37,16 +37,17 @@ def frame_of(env_id: str, width: int = WIDTH) -> Frame:
     """A frame (H, width, 3) of a world some steps into an episode."""
     env: Any = gymnasium.make_vec(env_id, num_envs=1)
     env.reset(seed=_SEED)
-    names = list(env.action_names)
-    for _ in range(_STEPS):
-        if "IDLE" in names:
-            env.step(np.full(env.action_space.shape, names.index("IDLE")))
-    scene = env.describe([0])[0]
+    scene, names = env.describe([0])[0], list(env.action_names)
+    for _ in range(_STEPS if "IDLE" in names else 0):
+        *_, terminated, _, _ = env.step(np.full(env.action_space.shape, names.index("IDLE")))
+        if terminated.any():  # a wreck shows nothing of the world
+            break
+        scene = env.describe([0])[0]
     plain = env.draw(scene)
     return np.asarray(env.draw(scene, zoom=width / plain.shape[1]), np.uint8)
 
 
-def arranged(frames: Mapping[str, Frame], columns: int = 2) -> Frame:
+def arranged(frames: Mapping[str, Frame], columns: int = 3) -> Frame:
     """Frames of one width, each under its title, the next one always in the shortest column.
 
     Raises:

@@ -47,7 +47,9 @@ from foveal.envs.driving.traffic import (
     PUSH_X,
     PUSH_Y,
     PUSHED,
+    ROUTE,
     SPEED,
+    SPEED_INDEX,
     TARGET_LANE,
     TARGET_SPEED,
     TIME_GAP,
@@ -418,6 +420,9 @@ def finish(sim, r):
     if sim.rules.kinematics:
         observe_kinematics(t, lanes, sim.rules.see_behind, sim.outcome.observations[r], sim.outcome.observed[r])
     enable(t, lanes, sim.target_speeds, sim.outcome.able[r])
+    if t.shape[0] > SPEED_INDEX:  # what reads any road expects these
+        t[ROUTE] = -1.0
+        t[SPEED_INDEX, 0] = speed_to_index(t[TARGET_SPEED, 0], sim.target_speeds)
 
 
 @kernel

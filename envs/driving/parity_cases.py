@@ -159,6 +159,8 @@ CASES = (
         beyond=5,
     ),
     Case("Kinematics and Lidar", _BOTH, {"merge-v1": 5, "highway-fast-v0": 10}),
+    Case("TimeToCollision", {"observation": {"type": "TimeToCollision"}, **_FEW}, _highways(3, 30)),
+    Case("OccupancyGrid", {"observation": {"type": "OccupancyGrid"}, **_FEW}, _highways(3, 30)),
     Case("absolute", {**_kinematics(absolute=True), **_FEW}, _highways(3, 30)),
     Case("other features", {**_kinematics(*_POSE), **_FEW}, _highways(3, 30)),
     Case(

@@ -9,7 +9,7 @@ from foveal.envs.registration import WORLDS
 
 
 def test_every_world_is_on_the_sheet():
-    sheet = contact_sheet(width=160)
+    sheet = contact_sheet(width=160, columns=2)
     assert sheet.dtype == np.uint8 and sheet.shape[1:] == (3 * GAP + 2 * 160, 3)
     assert sheet.shape[0] > (TITLE + 20) * len(WORLDS) / 2
 
@@ -19,7 +19,7 @@ def test_frames_stand_whole_in_the_shortest_column_under_their_titles():
     frames = {
         name: rng.integers(1, 255, (height, 90, 3), np.uint8) for name, height in (("a", 30), ("b", 9), ("c", 12))
     }
-    sheet = arranged(frames)
+    sheet = arranged(frames, columns=2)
     for name, column, y in (("a", 0, GAP + TITLE), ("b", 1, GAP + TITLE), ("c", 1, 2 * GAP + 2 * TITLE + 9)):
         x = GAP + column * (90 + GAP)
         np.testing.assert_array_equal(sheet[y : y + len(frames[name]), x : x + 90], frames[name])

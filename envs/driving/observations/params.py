@@ -9,6 +9,8 @@ from foveal.envs.params import Params, param
 
 OBSERVATIONS = ("Kinematics", "OccupancyGrid", "TimeToCollision", "Exit", "Lidar", "TopDown", "Tuple")
 """Those that any world may have."""
+FEATURELESS = ("TimeToCollision", "Lidar", "TopDown")
+"""Those that do not read `observation_features`."""
 FEATURES = (
     "presence", "x", "y", "vx", "vy", "heading", "cos_h", "sin_h", "cos_d", "sin_d", "long_off", "lat_off", "ang_off",
 )  # fmt: skip
@@ -71,11 +73,10 @@ class ObservationParams(Params):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.observation != "OccupancyGrid":
-            if "on_road" in self.observation_features:
-                raise ValueError(
-                    f"observation_features={self.observation_features}: 'on_road' is of OccupancyGrid only"
-                )
+        kinds = set(self.observation_tuple if self.observation == "Tuple" else (self.observation,))
+        if "on_road" in self.observation_features and kinds - {"OccupancyGrid", *FEATURELESS}:
+            raise ValueError(f"observation_features={self.observation_features}: 'on_road' is of OccupancyGrid only")
+        if "OccupancyGrid" not in kinds:
             return
         for cells in self.observation_grid_cells:
             if not 1 <= cells <= MOST_CELLS:

@@ -8,6 +8,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from foveal.envs.driving.highway import Highway
+from foveal.envs.driving.traffic import LANE, SPEED, TARGET_LANE, TARGET_SPEED, X, Y
 
 IDS = ("foveal/HighwayFast-v0", "foveal/Merge-v0")
 SMALL = {"observation_width": 24, "observation_height": 16, "observation_stack": 3}
@@ -122,3 +123,25 @@ def test_the_highways_own_kernel_equals_the_general_one():
         np.testing.assert_allclose(ours[0], theirs[0], atol=1e-6)
         np.testing.assert_array_equal(ours[1], theirs[1])
         np.testing.assert_array_equal(general.describe([3])[0].observed, own.describe([3])[0].observed)
+
+
+@pytest.mark.parametrize("traffic", [(1.0, 0.0, 0.0, 0.0), (0.5, 0.5, 0.0, 0.0)])
+def test_the_highway_has_what_observations_of_any_road_read(traffic, play):
+    """No destination, and the target speed that the ego has chosen, with mixed traffic too."""
+    params = {"vehicles_count": 5, "action_target_speeds": (10.0, 20.0, 30.0)}
+    routes = Highway(2, observation_features=("cos_d", "sin_d"), traffic=traffic, **params)
+    times = Highway(2, observation="TimeToCollision", traffic=traffic, **params)
+    assert not routes.reset(seed=0)[0].any()
+    times.reset(seed=0)
+    state = times.get_state()
+    state["traffic"][:, [X, Y, LANE, TARGET_LANE], 1] = state["traffic"][:, [X, Y, LANE, TARGET_LANE], 0]
+    state["traffic"][:, X, 1] += 30.0
+    state["traffic"][:, SPEED, 1] = 0.0
+    state["traffic"][:, [TARGET_SPEED, SPEED], 0] = 30.0
+    times.set_state(state)
+    fast = times._observations.copy()
+    state["traffic"][:, [TARGET_SPEED, SPEED], 0] = 10.0
+    times.set_state(state)
+    slow = times._observations
+    assert (np.argmax(fast[:, 1, 1] > 0, -1) < np.argmax(slow[:, 1, 1] > 0, -1)).all()
+    assert not any(out[0].any() for out in play(routes, 3))
