@@ -275,7 +275,7 @@ def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
 def grid(*, most_seeds: int = 1000, most_steps: int = 1000, first_seed: int = 0) -> list[Episode]:
     """The episodes of all of `CASES`, with at most so many seeds a case and steps an episode."""
     return [
-        Episode(case, env_id, first_seed + seed, policy, most_steps)
+        Episode(case, env_id, first_seed + seed, policy, min(most_steps, case.steps))
         for case in CASES
         for env_id, seeds in case.seeds.items()
         for seed in range(min(seeds, most_seeds))

@@ -50,6 +50,7 @@ class Case:
         policies: Names from POLICIES; one episode per seed and policy.
         prepare: Name of a function of PREPARATIONS that changes the instance after its reset, or "".
         beyond: Steps to go on for after the episode's end.
+        steps: Most steps of an episode, where no rule ends it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Case:
     policies: tuple[str, ...] = ("random", "calm")
     prepare: str = ""
     beyond: int = 0
+    steps: int = 1000
 
 
 def _speeds(*speeds: float) -> dict[str, Any]:
@@ -175,9 +177,9 @@ CASES = (
     Case("1 lane, 12.5 m", {"roundabout_radius": 12.5, "roundabout_lanes": 1}, dict.fromkeys(_ROUNDABOUTS, 10)),
     Case("defaults", {}, dict.fromkeys(("u-turn-v0", "u-turn-v1"), 30), ("random", "calm", *META_ACTIONS)),
     Case("Kinematics, normalize_reward off", _PLAIN, {"u-turn-v1": 10, "exit-v1": 10}),
-    Case("Kinematics", {"observation": {"type": "Kinematics"}}, {"two-way-v0": 10}),
-    Case("TimeToCollision, 3 Hz", _COLLISIONS, dict.fromkeys(_COLLIDING, 10)),
-    Case("defaults", {}, {"two-way-v0": 30}, ("random", "calm", *META_ACTIONS)),
+    Case("Kinematics", {"observation": {"type": "Kinematics"}}, {"two-way-v0": 10}, steps=15),
+    Case("TimeToCollision, 3 Hz", _COLLISIONS, dict.fromkeys(_COLLIDING, 10), steps=45),
+    Case("defaults", {}, {"two-way-v0": 30}, ("random", "calm", *META_ACTIONS), steps=15),
     Case("defaults", {}, dict.fromkeys(("exit-v0", "exit-v1"), 30), ("random", "calm", *META_ACTIONS)),
     Case("3 lanes, sparse", {"lanes_count": 3, "vehicles_density": 0.5}, {"exit-v0": 10, "exit-v1": 10}),
 )
