@@ -192,7 +192,8 @@ class Highway(DrivingWorld):
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
-        self._assess(np.flatnonzero(self._active))
+        if self._assesses:
+            self._assess(np.flatnonzero(self._active))
 
     def _restored(self) -> None:
         launch(restore_rows, self.num_envs, self._simulation)

@@ -1,5 +1,6 @@
 """Rewards for progress and for a route: what is paid, and that no trick known to collect rewards beats driving."""
 
+import itertools
 import math
 from typing import Any
 
@@ -60,7 +61,7 @@ def test_progress_from_step_to_step_adds_up_to_that_of_the_whole_way() -> None:
     road = bend()
     places = [(20, 0, 0), (45, 3.6, 0.3), (50 + 18 * math.sin(0.6), 20 - 18 * math.cos(0.6), 0.6), (69, 25, 1.6),
               (66, 40, 1.5), (69, 35, 1.6)]  # fmt: skip
-    parts = [come(road, a, b) for a, b in zip(places, places[1:], strict=False)]
+    parts = [come(road, a, b) for a, b in itertools.pairwise(places)]
     assert sum(parts) == pytest.approx(30 + 10 * np.pi + 15, abs=5)  # the inner lane of the bend is shorter
     assert parts[-1] < 0
 
@@ -122,9 +123,8 @@ def braked(then: Any, speed: float = 0.3) -> Any:
     begun = {}
 
     def policy(step: int, world: Any) -> np.ndarray:
-        begun["now"] = (step > 0 and begun.get("now", False)) or bool(
-            (np.abs(ego(world, traffic.SPEED)) <= speed).all()
-        )
+        slow = bool((np.abs(ego(world, traffic.SPEED)) <= speed).all())
+        begun["now"] = (step > 0 and begun.get("now", False)) or slow
         brake = np.zeros(world.action_space.shape, np.float32)
         brake[:, 0] = -np.clip(ego(world, traffic.SPEED) / (5 * 0.2), -1, 1)
         return then(step, world) if begun["now"] else brake
@@ -149,12 +149,16 @@ CONTINUOUS_TRICKS = {
 @pytest.mark.parametrize("trick", CONTINUOUS_TRICKS)
 def test_with_continuous_actions_driving_beats(trick: str, reward: str) -> None:
     world = Merge(
-        24, reward=reward, action="Continuous", policy_frequency=5, autoreset_mode="disabled", max_episode_steps=55
+        60, reward=reward, action="Continuous", policy_frequency=5, autoreset_mode="disabled", max_episode_steps=55
     )
     stepped = RestartingWorld(world)
     plain = returns(stepped, always(0.0, 0.0), 55)
+    safe = plain > 30  # where to drive on at 30 m/s meets nobody
+    assert safe.sum() > 5
     tricked = returns(stepped, CONTINUOUS_TRICKS[trick], 55)
-    assert tricked.mean() < 0.97 * plain.mean(), (tricked.mean(), plain.mean())
+    assert (tricked[safe] < plain[safe]).all()
+    if trick != "weaving":
+        assert (tricked < 0.5 * plain[safe].min()).all()
 
 
 class RestartingWorld:
@@ -188,13 +192,15 @@ META_TRICKS = {
 def test_with_meta_actions_driving_beats(kind: type[Any], trick: str, reward: str) -> None:
     policy, params = META_TRICKS[trick]
     alone = {"vehicles_count": 0} if kind is Highway else {}
-    world = RestartingWorld(kind(24, reward=reward, autoreset_mode="disabled", **alone, **params))
+    world = RestartingWorld(kind(60, reward=reward, autoreset_mode="disabled", **alone, **params))
     plain, tricked = returns(world, always(FASTER), 12), returns(world, policy, 12)
     if trick == "weaving" and kind is Highway:  # it comes as far but for the turns
         assert (tricked <= returns(world, always(IDLE), 12) + 1e-9).all()
-    assert tricked.mean() < plain.mean()
+    safe = plain > (8 if reward == "progress" else 15)  # where to drive on meets nobody
+    assert safe.sum() > 5
+    assert (tricked[safe] <= plain[safe]).all() and tricked[safe].mean() < plain[safe].mean()
     if trick in ("parked", "reversing"):
-        assert tricked.mean() < 0.5 * plain.mean()
+        assert (tricked < 0.6 * plain[safe].min()).all()
 
 
 def test_the_default_reward_is_what_parking_and_crashing_late_collect() -> None:
@@ -287,9 +293,7 @@ def test_the_headway_cost_is_that_of_the_leader() -> None:
         _, _, _, _, info = world.step(np.full(40, IDLE))
         gap = info["risk"]["slots"][:, 1, 0]
         headway = (gap + 5) / (ego(world, traffic.SPEED) * np.cos(ego(world, traffic.HEADING)))
-        clear = np.abs(headway - 2) > 1e-3
-        np.testing.assert_array_equal(
-            (info["cost"]["headway"] == 1)[clear & (gap > 0)], (headway < 2)[clear & (gap > 0)]
-        )
+        clear = (np.abs(headway - 2) > 1e-3) & (gap > 0)
+        np.testing.assert_array_equal(info["cost"]["headway"][clear] == 1, headway[clear] < 2)
         told += int(info["cost"]["headway"].sum())
     assert told > 20

@@ -34,8 +34,13 @@ def test_coefficients_are_those_of_the_class(k: int) -> None:
     world.reset(seed=0)
     t = world.get_state()["traffic"][:, :, 1:5]
     assert (t[:, traffic.KIND] == traffic.LINEAR).all()
-    for feature, name in ((traffic.TIME_GAP, "TIME_WANTED"), (traffic.MIN_GAIN, "LANE_CHANGE_MIN_ACC_GAIN"),
-                          (traffic.JAM_DISTANCE, "DISTANCE_WANTED"), (traffic.MAX_ACCELERATION, "ACC_MAX")):  # fmt: skip
+    names = {
+        traffic.TIME_GAP: "TIME_WANTED",
+        traffic.MIN_GAIN: "LANE_CHANGE_MIN_ACC_GAIN",
+        traffic.JAM_DISTANCE: "DISTANCE_WANTED",
+        traffic.MAX_ACCELERATION: "ACC_MAX",
+    }
+    for feature, name in names.items():
         np.testing.assert_allclose(t[:, feature], getattr(theirs, name))
     np.testing.assert_allclose(t[0][GAINS, 0], theirs.ACCELERATION_PARAMETERS)
     np.testing.assert_allclose(t[0][STEERING, 0], theirs.STEERING_PARAMETERS)
@@ -101,7 +106,7 @@ def test_pick_goes_by_the_shares() -> None:
 @pytest.mark.parametrize("traffic_shares", [(0, 0, 0, 0), (1.5, 0, 0, 0), (1, 0, 0), (-1, 1, 1, 1)])
 @pytest.mark.parametrize("kind", [Highway, Merge])
 def test_shares_that_are_none_are_refused(kind: type[Any], traffic_shares: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="^traffic="):
+    with pytest.raises(ValueError, match=r"^traffic="):
         kind(1, traffic=traffic_shares)
 
 
