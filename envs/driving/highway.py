@@ -210,10 +210,11 @@ class Highway(DrivingWorld):
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
-        rows = np.flatnonzero(self._active)
-        if self._seen is not None:
-            self._seen.observe(rows)
-        self._assess(rows)
+        if self._sight is not None:
+            rows = np.flatnonzero(self._active)
+            if self._seen is not None:
+                self._seen.observe(rows)
+            self._assess(rows)
 
     def _restored(self) -> None:
         launch(restore_rows, self.num_envs, self._simulation)
