@@ -127,7 +127,7 @@ def params_from_config(config: Mapping[str, Any], world: type[DrivingWorld]) -> 
     for theirs, value in _flattened(config):
         ours = _RENAMED.get(theirs, theirs.replace(".", "_"))
         if theirs == "observation.absolute" and value and config["observation"]["type"] == "OccupancyGrid":
-            raise ValueError("highway-env's observation.absolute=True cannot be translated, it has no such OccupancyGrid")
+            raise ValueError("highway-env's observation.absolute=True cannot be translated: it has no such grid")
         if theirs == "observation.features_range" and "observation_range_x" in fields:
             params |= _ranges(value, config)
         elif ours in fields:
