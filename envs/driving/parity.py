@@ -264,8 +264,9 @@ def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
         for vehicle in shaken.unwrapped.road.vehicles:
             vehicle.position = vehicle.position * (1 + rng.choice([-1, 1], 2) * 2.0**-52)
             vehicle.heading *= 1 + rng.choice([-1, 1]) * 2.0**-52  # an exact zero stays one
-            if hasattr(vehicle, "lateral_speed"):  # how it slips depends on neither of these
+            if hasattr(vehicle, "yaw_rate"):  # how tyres slip hangs on neither
                 vehicle.speed *= 1 + rng.choice([-1, 1]) * 2.0**-52
+                vehicle.yaw_rate += rng.choice([-1, 1]) * 2.0**-52
         world = from_highway_env(env)
         for action in episode.actions(env)[:steps]:
             result.add(step_reference(shaken, world, action), step_reference(env, world, action), None, 0)
