@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import subprocess
 import sys
@@ -294,3 +295,63 @@ def test_opencv_draws_polygons_where_we_think():
     column = image[:, 20] / 255
     assert (column * (np.arange(40) + 0.5)).sum() / column.sum() == pytest.approx(16, abs=0.2)
     assert column.sum() == pytest.approx(8 + 2 * surface.BLEED, abs=0.4)
+
+
+def crossing():
+    """Two roads across each other, drawn with their ego out of the way."""
+    solid = ("continuous", "continuous")
+    lines = ([[-30.0, 0.0], [30.0, 0.0]], [[0.0, -30.0], [0.0, 30.0]])
+    return tuple(Lane(np.array(line), 6.0, solid) for line in lines)
+
+
+def test_no_marking_runs_across_a_junction():
+    frame = topdown.draw(
+        scene_of([[-25.0, 0.0]], lanes=crossing()), width=400, height=400, scaling=6.0, centering=(0.0, 0.5)
+    )
+    marked = near(frame, topdown.MARKING, 90)
+    y, x = (np.nonzero(marked) - np.array([[200], [0]])) / 6.0
+    left = (400 / 6.0 - 60) / 2  # the road fits into the frame, which stands still around it
+    across, along = np.abs(y), np.abs(x - left - 30)
+    inside = (np.minimum(across, along) < 2.3) & (np.maximum(across, along) < 3.4)  # the roads' edges included
+    assert marked.sum() > 500 and not inside.any()
+
+
+def test_a_road_that_goes_on_in_the_next_lane_keeps_its_markings():
+    solid = ("continuous", "continuous")
+    whole = (Lane(np.array([[0.0, 0.0], [60.0, 0.0]]), 4.0, solid),)
+    halves = tuple(Lane(np.array([[a, 0.0], [a + 30.0, 0.0]]), 4.0, solid) for a in (0.0, 30.0))
+    frames = [topdown.draw(scene_of([[5.0, 0.0]], lanes=lanes), **SIZE) for lanes in (whole, halves)]
+    assert np.count_nonzero(changed(*frames) > 40) < 12
+
+
+def scene_with(kind, size, heading=0.0):
+    scene = scene_of([[200.0, 0.0], [215.0, 4.0]], [0.0, heading])
+    return dataclasses.replace(scene, kind=("vehicle", kind), size=np.array([[5.0, 2.0], size]))
+
+
+def middle_of(frame, scene):
+    """The pixels (H, W, 3) within 0.8 m of the second thing."""
+    x, y = topdown.view_of(scene, 600, 150, 5.5, (0.3, 0.5)).pixels(scene.position[1]).astype(int)
+    return frame[y - 4 : y + 5, x - 4 : x + 5]
+
+
+def test_a_barrier_is_striped_and_covers_what_is_beneath():
+    scene = scene_with("obstacle", (4.0, 3.0))
+    shown = middle_of(topdown.draw(scene, **SIZE), scene)
+    assert near(shown, sprites.BARRIER, 40).any() and near(shown, sprites.STRIPE, 40).any()
+    assert not near(shown, topdown.ASPHALT, 20).any()
+
+
+@pytest.mark.parametrize("heading", [0.0, 1.0])
+def test_a_goal_is_an_outline_beneath_the_vehicles(heading):
+    scene = scene_with("landmark", (6.0, 6.0), heading)
+    frame = topdown.draw(scene, **SIZE)
+    y, x = np.nonzero(near(frame, sprites.GOAL, 50))
+    centre = topdown.view_of(scene, 600, 150, 5.5, (0.3, 0.5)).pixels(scene.position[1])
+    reach = 3 * 5.5 * (abs(np.cos(heading)) + abs(np.sin(heading)))
+    assert (x.max() - x.min()) / 2 == pytest.approx(reach, abs=2)
+    assert [(x.min() + x.max() + 1) / 2, (y.min() + y.max() + 1) / 2] == pytest.approx(centre, abs=1.5)
+    away = np.array([12.0, 0.0]) if heading == 0 else np.array([0.0, 12.0])
+    assert not near(frame[tuple((centre + away)[::-1].astype(int))], sprites.GOAL, 60).any()  # see-through
+    over = dataclasses.replace(scene, position=np.array([[215.0, 4.0], [215.0, 4.0]]))
+    assert near(middle_of(topdown.draw(over, **SIZE), over), topdown.EGO).mean() > 0.1
