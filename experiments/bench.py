@@ -1,9 +1,9 @@
 """How fast the driving worlds step, beside highway-env and EnvPool on the same machine in the same run.
 
-All contenders drive with the same kind of actions, and finished episodes begin anew: ``random`` ones, and ``calm`` ones,
-with which episodes last longer (mostly braking where lanes are followed; straight on where wheels are steered). Worlds
-are set to the rules of EnvPool's v0 tasks: neighbours on a vehicle's own lane only. Only simulated steps count: a
-call that merely restarts a row (Gymnasium's and EnvPool's next-step autoreset) is no step, but its time
+All contenders drive with the same kind of actions, and finished episodes begin anew: ``random`` ones, and ``calm``
+ones, with which episodes last longer (mostly braking where lanes are followed; straight on where wheels are steered).
+Worlds are set to the rules of EnvPool's v0 tasks: neighbours on a vehicle's own lane only. Only simulated steps count:
+a call that merely restarts a row (Gymnasium's and EnvPool's next-step autoreset) is no step, but its time
 counts. The repeats of all contenders are interleaved, so that a machine that slows down slows all of them.
 """
 
@@ -91,9 +91,10 @@ def driving(*, tasks: Sequence[Task] = HIGHWAYS, rows: int = 256, repeat: int = 
         seconds: Length of each repeat.
 
     Returns:
-        Plain numbers and words: ``speeds`` (list of task, actions and, by contender, steps/s), ``batches`` (task -> rows
-        -> µs per row and step), ``state_bytes`` (task -> bytes of 4,096 rows), ``start_seconds`` (with an empty cache of
-        kernels and with a filled one, from the import to the first step done), and what they were measured with.
+        Plain numbers and words: ``speeds`` (list of task, actions and, by contender, steps/s), ``batches`` (task ->
+        rows -> µs per row and step), ``state_bytes`` (task -> bytes of 4,096 rows), ``start_seconds`` (with an empty
+        cache of kernels and with a filled one, from the import to the first step done), and what they were measured
+        with.
     """
     report: Report = {
         **provenance(),
