@@ -160,7 +160,7 @@ CASES = (
     Case("past the episode's end", {"duration": 8, **_FEW}, _highways(6, 15), ("random", "FASTER"), beyond=15),
     Case("drawn configurations", None, _highways(20, 60), beyond=3),
     *(
-        Case(f"{kind} drivers", _others(kind), {"merge-v0": 10, "merge-v1": 30, "highway-fast-v0": 30, "highway-v0": 3})
+        Case(f"{kind} drivers", _others(kind), {"merge-v0": 10, "merge-v1": 30, "highway-fast-v0": 30, "highway-v0": 1})
         for kind in ("Linear", "Aggressive", "Defensive")
     ),
     Case("defaults", {}, {"merge-v0": 30, "merge-v1": 30}, ("random", "calm", *META_ACTIONS)),
