@@ -257,7 +257,7 @@ def run(episode: Episode) -> tuple[Episode, Comparison]:
 def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
     """Whether two instances drift apart that differ in the last place of positions and headings at the start.
 
-    Of vehicles that slip, of speeds too.
+    Of vehicles that slip, of speeds too. Apart is a tenth of TOLERANCE: what is found with four seeds is a sample.
     """
     rng, result = np.random.default_rng([episode.seed, 2, attempt]), Comparison()
     with episode.instance() as env, episode.instance() as shaken:
@@ -270,7 +270,7 @@ def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
         world = from_highway_env(env)
         for action in episode.actions(env)[:steps]:
             result.add(step_reference(shaken, world, action), step_reference(env, world, action), None, 0)
-    return not result.agrees
+    return result.disagreement is not None or max(result.largest.values()) > TOLERANCE / 10
 
 
 def grid(*, most_seeds: int = 1000, most_steps: int = 1000, first_seed: int = 0) -> list[Episode]:

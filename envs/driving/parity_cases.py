@@ -122,6 +122,13 @@ _MANY = {"vehicles_count": 15, "incoming_vehicle_destination": 1}
 _PLAIN = {"observation": {"type": "Kinematics"}, "normalize_reward": False}
 _COLLISIONS = {"observation": {"type": "TimeToCollision", "horizon": 7}, "policy_frequency": 3}
 _COLLIDING = ("roundabout-v1", "u-turn-v1", "two-way-v0", "exit-v1", "merge-v1")
+_SPEEDS = ("IDLE", "FASTER", "SLOWER")
+_FOUR = {"controlled_vehicles": 4, "destination": None, "offroad_terminal": True}
+_CROWD = {"initial_vehicle_count": 20, "spawn_probability": 1.0, "duration": 20}
+_OTHERWISE = {
+    "destination": "o2", "normalize_reward": True, "simulation_frequency": 10, "policy_frequency": 2,
+    "reward_speed_range": [2, 8], "collision_reward": -2, "high_speed_reward": 0.3, "arrived_reward": 2,
+}  # fmt: skip
 CASES = (
     Case("defaults", {}, _highways(50, 60), ("random",)),
     Case("defaults, one action", {}, _highways(6, 50), ("calm", *META_ACTIONS)),
@@ -219,6 +226,13 @@ CASES = (
     Case("lane keeping", _SILENT, {"lane-keeping-v0": 30}, ("random", "calm", "full")),
     Case("lane keeping, throttle", {**_SILENT, **_steered(dynamical=True)}, {"lane-keeping-v0": 8}, ("calm", "full")),
     Case("lane keeping, discrete", {**_SILENT, **_DISCRETE_SLIP, **_FAST}, {"lane-keeping-v0": 8}),
+    Case("defaults", {}, {"intersection-v0": 30, "intersection-v2": 30}, ("random", "calm", *_SPEEDS)),
+    Case("defaults", {}, {"intersection-v1": 30}),
+    Case("defaults", {}, {"intersection-multi-agent-v0": 30, "intersection-multi-agent-v2": 30}, ("random", "FASTER")),
+    Case("four egos, anywhere", _FOUR, {"intersection-multi-agent-v2": 30}, beyond=3),
+    Case("a crowd that comes and goes", _CROWD, {"intersection-v0": 10, "intersection-v2": 10}, beyond=20),
+    Case("other settings, from mid-episode", _OTHERWISE, {"intersection-v2": 15}, prepare="mid-episode"),
+    Case("other settings", _OTHERWISE, {"intersection-v1": 10}),
 )
 
 
@@ -245,7 +259,8 @@ def drawn_config(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _drive_on(env: Any, rng: np.random.Generator) -> None:
-    for action in rng.choice(5, size=5, p=list(_CALM.values())):
+    weights = np.array([_CALM[name] for name in env.action_type.actions.values()])
+    for action in rng.choice(weights.size, size=5, p=weights / weights.sum()):
         if not env.vehicle.crashed:
             env.step(int(action))
 
