@@ -235,10 +235,10 @@ class Episode:
         assert isinstance(spec.entry_point, str)
         creator, options = load_env_creator(spec.entry_point), ({"config": dict(config)} if config else {})
         with coefficients_kept(), after_intersection() if self.case.prepare == "intersection" else nullcontext():
-            env: Any = creator(**options)
-            if spec.max_episode_steps is not None:
-                env = TimeLimit(env, spec.max_episode_steps)
-            with np.errstate(invalid="ignore"):
+            with np.errstate(invalid="ignore"):  # see `step_reference`
+                env: Any = creator(**options)
+                if spec.max_episode_steps is not None:
+                    env = TimeLimit(env, spec.max_episode_steps)
                 env.reset(seed=self.seed)
             if self.case.prepare in PREPARATIONS:
                 PREPARATIONS[self.case.prepare](env.unwrapped, rng)

@@ -158,3 +158,31 @@ def test_an_ego_that_follows_lanes_goes_round():
     assert roads == {name[:2] for name in world.road.names()}
     with pytest.raises(AttributeError, match="make_on_lane"):
         reference.RacetrackEnv(config={"action": {"type": "DiscreteMetaAction"}})
+
+
+STEER, GRID = {"type": "ContinuousAction"}, {"type": "OccupancyGrid"}
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"action": {**STEER, "speed_range": [0, 10]}}, "action.speed_range"),
+        ({"action": {**STEER, "clip": False}}, "action.clip"),
+        ({"action": {**STEER, "steering_range": [-0.5, 0.6]}}, "action.steering_range"),
+        ({"action": {**STEER, "acceleration_range": [0, 5]}}, "action.acceleration_range"),
+        ({"observation": {**GRID, "features_range": {"vx": [-5, 5]}}}, "features_range without 'vy'"),
+        ({"observation": {**GRID, "features_range": {"vx": [-5, 5], "vy": [-5, 5], "x": [-9, 9]}}}, "features_range.x"),
+        ({"controlled_vehicles": 2}, "controlled_vehicles"),
+    ],
+)
+def test_a_setting_that_cannot_be_translated_is_named(config, named):
+    with pytest.raises(ValueError, match=named.replace(".", r"\.")):
+        params_of(reference.RacetrackEnv(config=config))
+
+
+def test_continuous_and_discrete_actions_are_translated():
+    ranges = {"acceleration_range": [-3, 3], "steering_range": [-0.5, 0.5], "longitudinal": True, "dynamical": True}
+    for theirs, ours in (("ContinuousAction", "Continuous"), ("DiscreteAction", "Discrete")):
+        translated = RacetrackParams(**params_of(reference.RacetrackEnv(config={"action": {"type": theirs, **ranges}})))
+        assert (translated.action, translated.action_acceleration, translated.action_steering) == (ours, 3.0, 0.5)
+        assert translated.action_longitudinal and translated.action_lateral and translated.action_dynamical
