@@ -132,9 +132,18 @@ class Highway(DrivingWorld):
             return kinematics_space(p.observation_vehicles_count), spaces.Discrete(5)
         road, network = _laid(p.lanes_count)
         self._sight = Sight(
-            self._traffic, np.full(rows, columns), np.zeros((rows, 1), np.int64), self._elapsed, self._seed,
-            self._episode, network.lanes, network.graph, np.array(p.action_target_speeds), columns,
-        )  # fmt: skip
+            traffic=self._traffic,
+            vehicles=np.full(rows, columns),
+            egos=np.zeros((rows, 1), np.int64),
+            clock=self._elapsed,
+            seed=self._seed,
+            episode=self._episode,
+            steps=self._elapsed,
+            lanes=network.lanes,
+            graph=network.graph,
+            speeds=np.array(p.action_target_speeds),
+            objects=columns,
+        )
         if is_straight(p):
             return kinematics_space(p.observation_vehicles_count), spaces.Discrete(5)
         self._seen = make_observation(p, self._sight, road, ("0", "1", 0))

@@ -30,6 +30,7 @@ from foveal.envs.driving.traffic import (
     SIN,
     SPEED,
     SPEED_INDEX,
+    TARGET_SPEED,
     X,
     Y,
     not_zero,
@@ -92,7 +93,7 @@ def observe_rows(start, stop, rows, sight, grid, array):
             ego, costs = sight.egos[r, e], array[r, e]
             lane = int(t[LANE, ego])
             place, siblings = int(lanes[lane, ln.PLACE]), int(lanes[lane, ln.SIBLINGS])
-            present = int(t[SPEED_INDEX, ego]) if t[KIND, ego] == EGO else speed_to_index(t[SPEED, ego], speeds)
+            present = speed_index(t, ego, speeds)
             for beside in range(WINDOW):
                 costs[:, beside] = 0.0 if 0 <= place + beside - 1 < siblings else 1.0
             for other in range(sight.vehicles[r]):
@@ -100,6 +101,15 @@ def observe_rows(start, stop, rows, sight, grid, array):
                     for window in range(WINDOW):
                         chosen = min(max(present + window - 1, 0), speeds.size - 1)
                         mark(t, lanes, ego, other, speeds[chosen], grid.cell, costs[window])
+
+
+@kernel
+def speed_index(t, ego, speeds):
+    """Which of the target speeds the ego has chosen; one that is steered, the nearest to its speed."""
+    if t[KIND, ego] != EGO:
+        return speed_to_index(t[SPEED, ego], speeds)
+    # On the highway's own kernels no index is kept.
+    return int(t[SPEED_INDEX, ego]) if t.shape[0] > SPEED_INDEX else speed_to_index(t[TARGET_SPEED, ego], speeds)
 
 
 @kernel

@@ -15,6 +15,8 @@ KINDS = {
     "Lidar": {"observation": "Lidar"},
     "TopDown": {"observation": "TopDown", **SMALL},
     "Tuple": {"observation": "Tuple", "observation_tuple": ("TopDown", "Kinematics", "Lidar", "TopDown"), **SMALL},
+    "TimeToCollision": {"observation": "TimeToCollision"},
+    "OccupancyGrid": {"observation": "OccupancyGrid"},
     "shuffled": {"observation_order": "shuffled", "observation_vehicles_count": 6},
     "absolute": {"observation_absolute": True, "observation_features": ("x", "heading", "lat_off", "presence")},
 }
@@ -69,14 +71,14 @@ def test_a_restored_state_goes_on_bit_for_bit(env_id, params, assert_same, play)
         assert_same(play(target, 8, start=3), expected)
 
 
-def test_views_show_the_same_as_copies(env_id, params, batch_act, assert_same, leaves):
+def test_views_show_the_same_as_copies(env_id, params, batch_act, assert_same, arrays):
     copies, views = (make_vec(env_id, 3, max_episode_steps=3, copy=copy, **params) for copy in (True, False))
     first = views.reset(seed=2)[0]
     assert_same(first, copies.reset(seed=2)[0])
     for step in range(5):
         out = views.step(batch_act(views, step))
         assert_same(out, copies.step(batch_act(views, step)))
-        assert all(np.shares_memory(a, b) for a, b in zip(leaves(out[0]), leaves(first), strict=True))
+        assert all(np.shares_memory(a, b) for a, b in zip(arrays(out[0]), arrays(first), strict=True))
 
 
 @pytest.mark.filterwarnings("ignore:.*infinity:UserWarning")  # of speeds, and of places that are not mapped

@@ -30,7 +30,7 @@ def sight_of(vehicles, objects, egos=(0,)):
     none = np.zeros((0, 0))
     objects_from = len(vehicles) + 1
     return Sight(
-        t, count, np.array([egos]), nothing, nothing, nothing, none, nothing, np.zeros(3), objects_from
+        t, count, np.array([egos]), nothing, nothing, nothing, nothing, none, nothing, np.zeros(3), objects_from
     )  # fmt: skip
 
 

@@ -32,17 +32,9 @@ def sight_of(things, vehicles):
         t[0, [tr.HEADING, tr.COS, tr.SIN], i] = heading, np.cos(heading), np.sin(heading)
     nothing, none = np.zeros(1, np.int64), np.zeros((0, 0))
     return Sight(
-        t,
-        np.array([vehicles]),
-        np.zeros((1, 1), np.int64),
-        nothing,
-        nothing,
-        nothing,
-        none,
-        nothing,
-        np.zeros(3),
-        vehicles,
-    )
+        traffic=t, vehicles=np.array([vehicles]), egos=np.zeros((1, 1), np.int64), clock=nothing, seed=nothing,
+        episode=nothing, steps=nothing, lanes=none, graph=nothing, speeds=np.zeros(3), objects=vehicles,
+    )  # fmt: skip
 
 
 def drawn(rng):
