@@ -256,12 +256,60 @@ def idm(
     return COMFORT_ACCELERATION * (1 - free - (wanted / np.maximum(gap, 0.1)) ** 2)
 
 
+class GapAcceptance:
+    """Turns left through gaps in the stream that crosses its path.
+
+    A gap is accepted if no car reaches the conflict point from `BEFORE` seconds before to `AFTER` seconds after the
+    driver would, at its present speed or `PACE`, whichever is higher. The constants are the best of 24 combinations on
+    768 episodes of ``foveal/LeftTurn-v0`` with training seeds, at 10, 20 and 30 cars a minute.
+    """
+
+    BEFORE, AFTER = 1.5, 2.0  # s
+    LAG = 0.5  # s that it takes to get going
+    PACE = 6.0  # m/s
+    COMMIT = 11.0  # m before the point, from where on who moves must go on
+    HOLD = 26.0  # m before the point, within which it stops for who comes
+    WIDTH = 2.5  # m beside the point that a path may pass and still lead through it
+
+    def __init__(self, env: BatchEnv, seed: int) -> None:
+        rules: Any = getattr(env, "rules", None)
+        p: Any = env.params
+        fits = hasattr(rules, "conflict") and getattr(p, "observation_absolute", False)
+        if not fits or env.action_names != ("SLOWER", "IDLE", "FASTER"):
+            raise ValueError("driver 'gap-acceptance' needs a world with a conflict point, such as foveal/LeftTurn-v0")
+        features = list(p.observation_features)
+        reach = {"x": p.observation_range_x, "y": p.observation_range_y}
+        reach |= {"vx": p.observation_range_vx, "vy": p.observation_range_vy}
+        self.columns = [features.index(name) for name in ("presence", *reach)]
+        self.units = np.array([1.0, *reach.values()]) if p.observation_normalize else np.ones(5)
+        self.point = np.array(rules.conflict)
+
+    def __call__(self, observations: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Actions (N,) for Kinematics observations (N, S, F) in the world's frame."""
+        seen = observations[:, :, self.columns] * self.units
+        present, place, velocity = seen[..., 0] > 0.5, seen[..., 1:3], seen[..., 3:5]
+        speed = np.linalg.norm(velocity, axis=-1)
+        way = self.point - place  # (N, S, 2)
+        ahead = (way * velocity).sum(-1) / np.maximum(speed, 0.1)  # m along its velocity
+        beside = np.abs(way[..., 0] * velocity[..., 1] - way[..., 1] * velocity[..., 0]) / np.maximum(speed, 0.1)
+        comes = present & (ahead > -5.0) & (beside < self.WIDTH)
+        arrival = np.where(comes, ahead / np.maximum(speed, 0.1), np.inf)[:, 1:]
+        distance = np.linalg.norm(way[:, 0], axis=-1)
+        mine = distance / np.maximum(speed[:, 0], self.PACE) + self.LAG * np.maximum(1 - speed[:, 0] / self.PACE, 0)
+        near = (arrival > mine[:, None] - self.BEFORE) & (arrival < mine[:, None] + self.AFTER)
+        passed = ahead[:, 0] < 0
+        committed = passed | ((distance < self.COMMIT) & (speed[:, 0] > 1.0))
+        blocked = near.any(axis=1) & ~committed
+        return np.select([blocked & (distance < self.HOLD), blocked], [0, 1], 2)
+
+
 DRIVERS: dict[str, Callable[[BatchEnv, int], Driver]] = {
     "random": Random,
     "idle": Idle,
     "slowest": Slowest,
     "keep-right": KeepRight,
     "idm-mobil": IdmMobil,
+    "gap-acceptance": GapAcceptance,
 }
 
 

@@ -1,7 +1,9 @@
 """How fast the driving worlds step, beside highway-env and EnvPool on the same machine in the same run.
 
-All contenders drive with random actions, and finished episodes begin anew. Only simulated steps count: a
-call that merely restarts a row (Gymnasium's and EnvPool's next-step autoreset) is no step, but its time
+All contenders drive with the same kind of actions, and finished episodes begin anew: ``random`` ones, and ``calm``
+ones, with which episodes last longer (mostly braking where lanes are followed; straight on where wheels are steered).
+Worlds are set to the rules of EnvPool's v0 tasks: neighbours on a vehicle's own lane only. Only simulated steps count:
+a call that merely restarts a row (Gymnasium's and EnvPool's next-step autoreset) is no step, but its time
 counts. The repeats of all contenders are interleaved, so that a machine that slows down slows all of them.
 """
 
@@ -14,20 +16,52 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
+from gymnasium import spaces
 
 from foveal.agents.evaluation import provenance
 from foveal.envs.batch import BatchEnv
 from foveal.kernels import thread_count
 
-WORLDS = {"foveal/Highway-v0": "highway-v0", "foveal/HighwayFast-v0": "highway-fast-v0"}
-"""Our id to highway-env's, which is EnvPool's too."""
+
+class Task(NamedTuple):
+    """A world, its parameters, and its id with highway-env, which is EnvPool's too."""
+
+    env_id: str
+    peer: str
+    params: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The world, and what of its parameters tells tasks apart."""
+        track = self.params.get("track")
+        return f"{self.env_id}, {track}" if track else self.env_id
+
+
+_V0 = {"connected_lanes": False}
+HIGHWAYS = (Task("foveal/Highway-v0", "highway-v0", {}), Task("foveal/HighwayFast-v0", "highway-fast-v0", {}))
+ALL = (
+    *HIGHWAYS,
+    Task("foveal/Merge-v0", "merge-v0", _V0),
+    Task("foveal/Roundabout-v0", "roundabout-v0", _V0),
+    Task("foveal/Intersection-v0", "intersection-v0", _V0),
+    Task("foveal/Exit-v0", "exit-v0", _V0),
+    Task("foveal/TwoWay-v0", "two-way-v0", _V0),
+    Task("foveal/UTurn-v0", "u-turn-v0", _V0),
+    Task("foveal/Racetrack-v0", "racetrack-v0", _V0),
+    Task("foveal/Racetrack-v0", "racetrack-large-v0", {**_V0, "track": "large"}),
+    Task("foveal/Racetrack-v0", "racetrack-oval-v0", {**_V0, "track": "oval"}),
+    Task("foveal/Parking-v0", "parking-v0", {}),
+    Task("foveal/LaneKeeping-v0", "lane-keeping-v0", {}),
+)
+DRIVING = ("random", "calm")
+"""Kinds of actions."""
 
 BATCHES = (16, 64, 256, 1024, 4096)
 
@@ -41,23 +75,25 @@ env.step(numpy.ones(256, int))
 print(time.perf_counter() - begin)
 """
 
+PEERS = ("EnvPool", "highway-env, 1 row")
 Report = dict[str, Any]
 Step = Callable[[], int]
 """Steps every row once; returns how many of them simulated, rather than only began anew."""
 
 
-def driving(*, rows: int = 256, repeat: int = 5, seconds: float = 2.0) -> Report:
+def driving(*, tasks: Sequence[Task] = HIGHWAYS, rows: int = 256, repeat: int = 5, seconds: float = 2.0) -> Report:
     """Measure everything.
 
     Args:
+        tasks: In which worlds.
         rows: Rows of a batch; highway-env has one.
         repeat: Interleaved repeats.
         seconds: Length of each repeat.
 
     Returns:
-        Plain numbers and words: ``worlds`` (id -> contender -> steps/s), ``batches`` (id -> rows -> µs per
-        row and step), ``state_bytes`` (id -> bytes of 4,096 rows), ``start_seconds`` (with an empty cache of
-        kernels and with a filled one, from the import to the first step done), and what they were measured
+        Plain numbers and words: ``speeds`` (list of task, actions and, by contender, steps/s), ``batches`` (task ->
+        rows -> µs per row and step), ``state_bytes`` (task -> bytes of 4,096 rows), ``start_seconds`` (with an empty
+        cache of kernels and with a filled one, from the import to the first step done), and what they were measured
         with.
     """
     report: Report = {
@@ -69,9 +105,14 @@ def driving(*, rows: int = 256, repeat: int = 5, seconds: float = 2.0) -> Report
         "start_seconds": _start_seconds(),
     }
     report["versions"] |= {name: version(name) for name in ("highway-env", "envpool") if _installed(name)}
-    report["worlds"] = {env_id: _side_by_side(env_id, rows, repeat, seconds) for env_id in WORLDS}
-    report["batches"] = {env_id: _by_batch(env_id, seconds) for env_id in WORLDS}
-    report["state_bytes"] = {env_id: _state_bytes(env_id) for env_id in WORLDS}
+    kinds = DRIVING if len(tasks) > len(HIGHWAYS) else DRIVING[:1]
+    report["speeds"] = [
+        {"task": task.name, "peer": task.peer, "actions": kind, "by": _side_by_side(task, kind, rows, repeat, seconds)}
+        for task in tasks
+        for kind in kinds
+    ]
+    report["batches"] = {task.name: _by_batch(task, seconds) for task in tasks}
+    report["state_bytes"] = {task.name: _state_bytes(task) for task in tasks}
     return report
 
 
@@ -79,24 +120,24 @@ def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
     """A report as tables: title, column titles and rows of text."""
     versions = ", ".join(f"{name} {found}" for name, found in report["versions"].items())
     machine = f"{report['processor']}, {report['cores']} cores, {report['threads']} threads; {versions}"
-    how = f"{report['rows']} rows, random actions, median of {report['repeat']} x {report['seconds']:g} s"
+    how = f"{report['rows']} rows, median of {report['repeat']} x {report['seconds']:g} s"
     speeds = []
-    for env_id, found in report["worlds"].items():
-        ours = found["foveal"]["median"]
-        for name, rate in found.items():
-            digits = 0 if rate["median"] > 100 else 1
-            median, low, high = (f"{rate[key]:,.{digits}f}" for key in ("median", "low", "high"))
-            ratio = "" if name == "foveal" else f"{ours / rate['median']:,.1f}x"
-            speeds.append([env_id, name, median, f"{low} to {high}", ratio])
+    for one in report["speeds"]:
+        ours = one["by"]["foveal"]["median"]
+        row = [one["task"], one["actions"], f"{ours:,.0f}"]
+        for name in PEERS:
+            found = one["by"].get(name)
+            row += ["", ""] if found is None else [_count(found["median"]), f"{ours / found['median']:,.1f}x"]
+        speeds.append(row)
     batches = [
-        [env_id, *(f"{us:.2f}" for us in found.values()), f"{report['state_bytes'][env_id] / 1e6:.1f}"]
-        for env_id, found in report["batches"].items()
+        [name, *(f"{us:.2f}" for us in found.values()), f"{report['state_bytes'][name] / 1e6:.1f}"]
+        for name, found in report["batches"].items()
     ]
     start = report["start_seconds"]
     return [
         (
-            f"{machine}\n{how}",
-            ["world", "contender", "steps/s", "range", "foveal is faster by"],
+            f"{machine}\n{how}; steps/s, and how many times faster foveal is",
+            ["world", "actions", "foveal", *(word for name in PEERS for word in (name, "faster"))],
             speeds,
         ),
         (
@@ -112,17 +153,21 @@ def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
     ]
 
 
-def _side_by_side(env_id: str, rows: int, repeat: int, seconds: float) -> dict[str, dict[str, Any]]:
+def _count(rate: float) -> str:
+    return f"{rate:,.0f}" if rate > 100 else f"{rate:,.1f}"
+
+
+def _side_by_side(task: Task, kind: str, rows: int, repeat: int, seconds: float) -> dict[str, dict[str, Any]]:
     """Steps per second of each contender in a world."""
-    contenders: dict[str, Step] = {"foveal": _foveal(env_id, rows)}
+    contenders: dict[str, Step] = {"foveal": _foveal(task, rows, kind)}
     if _installed("envpool"):
-        contenders["EnvPool"] = _envpool(WORLDS[env_id], rows)
-    contenders["highway-env, 1 row"] = _highway_env(WORLDS[env_id])
+        contenders[PEERS[0]] = _envpool(task.peer, rows, kind)
+    contenders[PEERS[1]] = _highway_env(task.peer, kind)
     for step in contenders.values():
         step()
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(repeat):
-        print(f"{env_id}: repeat {number + 1} of {repeat}", file=sys.stderr)
+        print(f"{task.name}, {kind}: repeat {number + 1} of {repeat}", file=sys.stderr)
         for name, step in contenders.items():
             rates[name].append(_rate(step, seconds))
     return {
@@ -131,12 +176,12 @@ def _side_by_side(env_id: str, rows: int, repeat: int, seconds: float) -> dict[s
     }
 
 
-def _by_batch(env_id: str, seconds: float) -> dict[int, float]:
+def _by_batch(task: Task, seconds: float) -> dict[int, float]:
     """µs per row and step for each of `BATCHES`."""
-    print(f"{env_id}: {BATCHES[0]} to {BATCHES[-1]} rows", file=sys.stderr)
+    print(f"{task.name}: {BATCHES[0]} to {BATCHES[-1]} rows", file=sys.stderr)
     found = {}
     for rows in BATCHES:
-        step = _foveal(env_id, rows)
+        step = _foveal(task, rows, DRIVING[0])
         step()
         found[rows] = 1e6 / _rate(step, seconds)
     return found
@@ -150,23 +195,23 @@ def _rate(step: Step, seconds: float) -> float:
     return steps / elapsed
 
 
-def _foveal(env_id: str, rows: int) -> Step:
-    env = gymnasium.make_vec(env_id, num_envs=rows)
+def _foveal(task: Task, rows: int, kind: str) -> Step:
+    env = gymnasium.make_vec(task.env_id, num_envs=rows, **task.params)
     env.reset(seed=0)
-    return _batched(env, rows, np.int64)
+    return _batched(env, env.single_action_space, rows, kind)
 
 
-def _envpool(task: str, rows: int) -> Step:
+def _envpool(peer: str, rows: int, kind: str) -> Step:
     import envpool
 
-    env = envpool.make_gymnasium(task, num_envs=rows, num_threads=thread_count(), seed=0)
+    env = envpool.make_gymnasium(peer, num_envs=rows, num_threads=thread_count(), seed=0)
     env.reset()
-    return _batched(env, rows, np.int32)
+    return _batched(env, env.action_space, rows, kind)
 
 
-def _batched(env: Any, rows: int, dtype: type) -> Step:
+def _batched(env: Any, space: spaces.Space[Any], rows: int, kind: str) -> Step:
     """Steps of a batch that restarts an ended row in the step after."""
-    actions: np.ndarray[Any, Any] = _actions((64, rows)).astype(dtype)
+    actions = _actions(space, (64, rows), kind)
     count, ended = 0, np.zeros(rows, np.bool_)
 
     def step() -> int:
@@ -179,14 +224,14 @@ def _batched(env: Any, rows: int, dtype: type) -> Step:
     return step
 
 
-def _highway_env(task: str) -> Step:
+def _highway_env(peer: str, kind: str) -> Step:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that newer versions of its ids exist
         import highway_env  # noqa: F401
 
-        env = gymnasium.make(task)
+        env = gymnasium.make(peer)
     env.reset(seed=0)
-    actions = _actions((4096,)).tolist()
+    actions = _actions(env.action_space, (4096,), kind)
     count = 0
 
     def step() -> int:
@@ -200,12 +245,21 @@ def _highway_env(task: str) -> Step:
     return step
 
 
-def _actions(shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.random.default_rng(0).integers(5, size=shape)
+def _actions(space: spaces.Space[Any], shape: tuple[int, ...], kind: str) -> np.ndarray[Any, Any]:
+    """Actions of this kind, (*shape, ...)."""
+    rng = np.random.default_rng(0)
+    if isinstance(space, spaces.Box):
+        wide = 1.0 if kind == "random" else 0.0
+        return rng.uniform(-wide, wide, (*shape, *space.shape)).astype(np.float32)
+    assert isinstance(space, spaces.Discrete)
+    weights = np.ones(int(space.n))
+    if kind == "calm":  # five meta-actions, of which the last brakes, or three, of which the middle one is to idle
+        weights = np.array([0.15, 0.1, 0.15, 0.05, 0.55]) if space.n == 5 else np.array([0.1, 0.8, 0.1])
+    return rng.choice(int(space.n), size=shape, p=weights / weights.sum()).astype(np.dtype(space.dtype))
 
 
-def _state_bytes(env_id: str) -> int:
-    env = gymnasium.make_vec(env_id, num_envs=BATCHES[-1])
+def _state_bytes(task: Task) -> int:
+    env = gymnasium.make_vec(task.env_id, num_envs=BATCHES[-1], **task.params)
     assert isinstance(env, BatchEnv)
     return sum(array.nbytes for array in env.get_state().values())
 

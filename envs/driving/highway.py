@@ -30,19 +30,14 @@ from foveal.envs.driving.straight import (
     rank,
     reachable,
 )
-from foveal.envs.driving.temperaments import DRAWN, make_driver, pick, set_exponent, set_gain, shares
+from foveal.envs.driving.temperaments import choose_driver, set_exponent, shares
 from foveal.envs.driving.traffic import (
     CHECKS_COLLISIONS,
     COS,
     CRASHED,
-    DRIVER_DEFAULTS,
     FEATURES,
     HEADING,
-    IDM,
-    KIND,
     LANE,
-    LINEAR,
-    MIN_GAIN,
     NETWORK_FEATURES,
     PUSH_X,
     PUSH_Y,
@@ -52,7 +47,6 @@ from foveal.envs.driving.traffic import (
     SPEED_INDEX,
     TARGET_LANE,
     TARGET_SPEED,
-    TIME_GAP,
     TIMER,
     TRACED,
     X,
@@ -67,9 +61,6 @@ from foveal.kernels import kernel, launch
 
 SPEED_LIMIT = 30.0  # m/s
 LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
-_DRIVERS_DRAWN = 1 << 32  # where the numbers that choose drivers begin in the episode's random stream
-_DEFAULT_FEATURES = np.array([TIME_GAP, MIN_GAIN])  # in which kinds of drivers differ
-_DEFAULT_VALUES = np.array([DRIVER_DEFAULTS[TIME_GAP], DRIVER_DEFAULTS[MIN_GAIN]])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -221,10 +212,11 @@ class Highway(DrivingWorld):
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
-        rows = np.flatnonzero(self._active)
-        if self._seen is not None:
-            self._seen.observe(rows)
-        self._assess(rows)
+        if self._sight is not None:
+            rows = np.flatnonzero(self._active)
+            if self._seen is not None:
+                self._seen.observe(rows)
+            self._assess(rows)
 
     def _restored(self) -> None:
         launch(restore_rows, self.num_envs, self._simulation)
@@ -354,19 +346,6 @@ def spawn_rows(start, stop, rows, seeds, episodes, sim):
         t[TARGET_SPEED, 0] = sim.target_speeds[speed_to_index(t[SPEED, 0], sim.target_speeds)]
         settle(t, rules.lanes)
         finish(sim, r)
-
-
-@kernel
-def choose_driver(t, i, shares, seed, episode):
-    """Make vehicle `i` one of the kinds of drivers, with the gains of a linear one drawn, as highway-env does."""
-    draws = _DRIVERS_DRAWN + (DRAWN + 1) * i
-    t[KIND, i] = IDM
-    for k in range(_DEFAULT_FEATURES.size):
-        t[_DEFAULT_FEATURES[k], i] = _DEFAULT_VALUES[k]
-    make_driver(t, i, pick(shares, uniform(seed, episode, draws)))
-    if t[KIND, i] == LINEAR:
-        for k in range(DRAWN):
-            set_gain(t, i, k, uniform(seed, episode, draws + 1 + k))
 
 
 @kernel

@@ -143,9 +143,7 @@ def params_from_config(config: Mapping[str, Any], world: type[DrivingWorld]) -> 
     for theirs, value in settings:
         ours = _RENAMED.get(theirs, theirs.replace(".", "_"))
         if theirs == "observation.absolute" and value and config["observation"]["type"] == "OccupancyGrid":
-            raise ValueError(
-                "highway-env's observation.absolute=True cannot be translated, it has no such OccupancyGrid"
-            )
+            raise ValueError("highway-env's observation.absolute=True cannot be translated: it has no such grid")
         if theirs == "observation.features_range" and "observation_range_x" in fields:
             params |= _ranges(value, dict(settings)["observation.features"], dict(settings)["observation.type"])
         elif ours in fields:

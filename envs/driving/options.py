@@ -43,5 +43,8 @@ class DrivingParams(Params):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not sum(self.traffic) > 0:
-            raise ValueError(f"traffic={self.traffic}: one share at least must be above 0")
+        if not sum(self.traffic) >= 1e-6:
+            raise ValueError(f"traffic={self.traffic}: must add up to something")
+        for name, least in (("progress_speed", 0.1), ("route_length", 1.0)):
+            if 0 < (value := getattr(self, name)) < least:
+                raise ValueError(f"{name}={value}: must be 0 or at least {least}")

@@ -15,19 +15,17 @@ from foveal.envs.driving.controls import META_ACTIONS
 from foveal.envs.driving.world import DrivingWorld
 
 _CALM = {"LANE_LEFT": 0.15, "IDLE": 0.1, "LANE_RIGHT": 0.15, "FASTER": 0.05, "SLOWER": 0.55}  # lives longer
-POLICIES = ("random", "calm", *META_ACTIONS)
-"""Ways to act: at random; more carefully; and always the same meta-action."""
+POLICIES = ("random", "calm", "full", *META_ACTIONS)
+"""Ways to act: at random; more carefully; as hard as can be; and always the same meta-action."""
 
 
 def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDArray[Any]:
-    """So many actions (T, ...) of one row; "calm" steers little where wheels are steered.
-
-    Numbers are of single precision, as our worlds take them, in double precision, with which highway-env then reckons.
-    """
+    """So many actions (T, ...) of one row; "calm" steers little where wheels are steered, "full" as far as they go."""
     rng, space = np.random.default_rng([seed, 0]), world.single_action_space
     if isinstance(space, spaces.Box):
-        numbers = rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
-        return numbers.astype(np.float32).astype(np.float64)
+        actions = rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+        actions = np.ones_like(actions) if policy == "full" else actions
+        return actions.astype(np.float32)  # in which highway-env goes on reckoning
     assert isinstance(space, (spaces.Discrete, spaces.MultiDiscrete))
     each = int(space.n) if isinstance(space, spaces.Discrete) else int(space.nvec[0])
     weights = np.ones(each)
@@ -50,6 +48,7 @@ class Case:
         policies: Names from POLICIES; one episode per seed and policy.
         prepare: Name of a function of PREPARATIONS that changes the instance after its reset, or "".
         beyond: Steps to go on for after the episode's end.
+        steps: Most steps of an episode, where no rule ends it.
     """
 
     name: str
@@ -58,6 +57,7 @@ class Case:
     policies: tuple[str, ...] = ("random", "calm")
     prepare: str = ""
     beyond: int = 0
+    steps: int = 1000
 
 
 def _speeds(*speeds: float) -> dict[str, Any]:
@@ -81,6 +81,14 @@ def _kinematics(*features: str, **settings: Any) -> dict[str, Any]:
     return {"observation": {"type": "Kinematics", **named, **settings}}
 
 
+def _grid(**changes: Any) -> dict[str, Any]:
+    return {"observation": {"type": "OccupancyGrid", **changes}}
+
+
+def _steered(**changes: Any) -> dict[str, Any]:
+    return {"action": {"type": "ContinuousAction", **changes}}
+
+
 def _highways(default: int, fast: int) -> dict[str, int]:
     return {"highway-v0": default, "highway-fast-v0": fast}
 
@@ -94,6 +102,19 @@ _BOTH = {
 _FEW = {"vehicles_count": 20}
 _RANGES = {"x": [-60, 60], "y": [-12, 12], "vx": [-15, 15], "vy": [-5, 5]}
 _POSE = ("presence", "heading", "cos_h", "sin_h", "x", "y", "long_off", "lat_off", "ang_off", "cos_d", "sin_d")
+_TRACKS = tuple(f"racetrack{kind}-v{version}" for kind in ("", "-large", "-oval") for version in (0, 1))
+_OVALS = {"racetrack-oval-v0": 8, "racetrack-oval-v1": 8}
+_WILD = {"other_vehicles": 8, "terminate_off_road": False, "duration": 15}
+_DISCRETE = {"action": {"type": "DiscreteAction", "actions_per_axis": 5}}
+_DISCRETE_SLIP = {"action": {**_DISCRETE["action"], "longitudinal": False, "dynamical": True}}
+_MAP = _grid(
+    features=["presence", "vx", "vy", "x", "y", "heading", "cos_h", "sin_d", "lat_off", "ang_off", "on_road"],
+    grid_size=[[-25, 25], [-20, 30]], grid_step=[5, 4], features_range={"vx": [-20, 20], "vy": [-20, 20]}, clip=False,
+)  # fmt: skip
+_IMAGE = _grid(as_image=True, align_to_vehicle_axes=True, grid_step=[2.5, 2.5], grid_size=[[-30, 50], [-20, 20]])
+_GOALS = {"reward_weights": [0.5, 0.5, 0.1, 0.1, 0.1, 0.1], "vehicles_count": 3, "collision_reward": -2}
+_SILENT = {"state_noise": 0, "derivative_noise": 0}
+_FAST = {"simulation_frequency": 30, "policy_frequency": 7}
 _REWARDS = {"collision_reward": -3, "right_lane_reward": 0.7, "reward_speed_range": [15, 35], **_FEW}
 _MERGE = {"lanes_count": 4, "vehicles_count": 12, "converge_merge_length": 120, "merging_speed_reward": 0}
 _ROUNDABOUTS = ("roundabout-generic-v0", "roundabout-generic-v1")
@@ -101,6 +122,13 @@ _MANY = {"vehicles_count": 15, "incoming_vehicle_destination": 1}
 _PLAIN = {"observation": {"type": "Kinematics"}, "normalize_reward": False}
 _COLLISIONS = {"observation": {"type": "TimeToCollision", "horizon": 7}, "policy_frequency": 3}
 _COLLIDING = ("roundabout-v1", "u-turn-v1", "two-way-v0", "exit-v1", "merge-v1")
+_SPEEDS = ("IDLE", "FASTER", "SLOWER")
+_FOUR = {"controlled_vehicles": 4, "destination": None, "offroad_terminal": True}
+_CROWD = {"initial_vehicle_count": 20, "spawn_probability": 1.0, "duration": 20}
+_OTHERWISE = {
+    "destination": "o2", "normalize_reward": True, "simulation_frequency": 10, "policy_frequency": 2,
+    "reward_speed_range": [2, 8], "collision_reward": -2, "high_speed_reward": 0.3, "arrived_reward": 2,
+}  # fmt: skip
 CASES = (
     Case("defaults", {}, _highways(50, 60), ("random",)),
     Case("defaults, one action", {}, _highways(6, 50), ("calm", *META_ACTIONS)),
@@ -139,7 +167,7 @@ CASES = (
     Case("past the episode's end", {"duration": 8, **_FEW}, _highways(6, 15), ("random", "FASTER"), beyond=15),
     Case("drawn configurations", None, _highways(20, 60), beyond=3),
     *(
-        Case(f"{kind} drivers", _others(kind), {"merge-v0": 10, "merge-v1": 30, "highway-fast-v0": 30, "highway-v0": 3})
+        Case(f"{kind} drivers", _others(kind), {"merge-v0": 10, "merge-v1": 30, "highway-fast-v0": 30, "highway-v0": 1})
         for kind in ("Linear", "Aggressive", "Defensive")
     ),
     Case("defaults", {}, {"merge-v0": 30, "merge-v1": 30}, ("random", "calm", *META_ACTIONS)),
@@ -177,11 +205,36 @@ CASES = (
     Case("1 lane, 12.5 m", {"roundabout_radius": 12.5, "roundabout_lanes": 1}, dict.fromkeys(_ROUNDABOUTS, 10)),
     Case("defaults", {}, dict.fromkeys(("u-turn-v0", "u-turn-v1"), 30), ("random", "calm", *META_ACTIONS)),
     Case("Kinematics, normalize_reward off", _PLAIN, {"u-turn-v1": 10, "exit-v1": 10}),
-    Case("Kinematics", {"observation": {"type": "Kinematics"}}, {"two-way-v0": 10}),
-    Case("TimeToCollision, 3 Hz", _COLLISIONS, dict.fromkeys(_COLLIDING, 10)),
-    Case("defaults", {}, {"two-way-v0": 30}, ("random", "calm", *META_ACTIONS)),
+    Case("Kinematics", {"observation": {"type": "Kinematics"}}, {"two-way-v0": 10}, steps=15),
+    Case("TimeToCollision, 3 Hz", _COLLISIONS, dict.fromkeys(_COLLIDING, 10), steps=45),
+    Case("defaults", {}, {"two-way-v0": 30}, ("random", "calm", *META_ACTIONS), steps=15),
     Case("defaults", {}, dict.fromkeys(("exit-v0", "exit-v1"), 30), ("random", "calm", *META_ACTIONS)),
     Case("3 lanes, sparse", {"lanes_count": 3, "vehicles_density": 0.5}, {"exit-v0": 10, "exit-v1": 10}),
+    Case("racetracks", {}, dict.fromkeys(_TRACKS, 30)),
+    Case("racetracks, off the road in traffic", _WILD, dict.fromkeys(_TRACKS, 8), ("random", "calm", "full")),
+    Case("racetracks, on a grid of actions", {**_WILD, **_DISCRETE, **_MAP}, dict.fromkeys(_TRACKS, 4)),
+    Case("racetracks, as an image", {**_WILD, **_steered(), **_IMAGE}, dict.fromkeys(_TRACKS, 4)),
+    Case("racetracks, slipping", {**_WILD, **_steered(dynamical=True)}, dict.fromkeys(_TRACKS, 4), ("calm",)),
+    Case("racetracks, kinematics", {**_WILD, **_seen(4, True)}, dict.fromkeys(_TRACKS, 4), ("calm",)),
+    Case("oval, blocked", {**_WILD, "block_lane": True, "force_decision": True, "no_lanes": 4, "length": 130}, _OVALS),
+    Case("oval, two lanes", {**_WILD, "no_lanes": 2, "length": 60}, _OVALS),
+    Case("large, 20 m/s", {**_WILD, "speed_limit": 20}, {"racetrack-large-v1": 8}),
+    Case("parking", {}, {"parking-v0": 30, "parking-ActionRepeat-v0": 30}, ("random", "calm", "full")),
+    Case("parking, parked cars", {}, {"parking-parked-v0": 30}),
+    Case("parking, full", {"vehicles_count": 26}, {"parking-v0": 4}),
+    Case("parking, no walls", {"add_walls": False, "duration": 30}, {"parking-v0": 10}, ("random", "calm", "full")),
+    Case("parking, slipping", {**_steered(dynamical=True), "duration": 20}, {"parking-v0": 8}, ("calm", "full")),
+    Case("parking, other goals", {**_DISCRETE, **_GOALS, "success_goal_reward": 0.2}, {"parking-v0": 8}),
+    Case("lane keeping", _SILENT, {"lane-keeping-v0": 30}, ("random", "calm", "full")),
+    Case("lane keeping, throttle", {**_SILENT, **_steered(dynamical=True)}, {"lane-keeping-v0": 8}, ("calm", "full")),
+    Case("lane keeping, discrete", {**_SILENT, **_DISCRETE_SLIP, **_FAST}, {"lane-keeping-v0": 8}),
+    Case("defaults", {}, {"intersection-v0": 30, "intersection-v2": 30}, ("random", "calm", *_SPEEDS)),
+    Case("defaults", {}, {"intersection-v1": 30}),
+    Case("defaults", {}, {"intersection-multi-agent-v0": 30, "intersection-multi-agent-v2": 30}, ("random", "FASTER")),
+    Case("four egos, anywhere", _FOUR, {"intersection-multi-agent-v2": 30}, beyond=3),
+    Case("a crowd that comes and goes", _CROWD, {"intersection-v0": 10, "intersection-v2": 10}, beyond=20),
+    Case("other settings, from mid-episode", _OTHERWISE, {"intersection-v2": 15}, prepare="mid-episode"),
+    Case("other settings", _OTHERWISE, {"intersection-v1": 10}),
 )
 
 
@@ -208,7 +261,8 @@ def drawn_config(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _drive_on(env: Any, rng: np.random.Generator) -> None:
-    for action in rng.choice(5, size=5, p=list(_CALM.values())):
+    weights = np.array([_CALM[name] for name in env.action_type.actions.values()])
+    for action in rng.choice(weights.size, size=5, p=weights / weights.sum()):
         if not env.vehicle.crashed:
             env.step(int(action))
 

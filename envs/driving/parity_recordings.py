@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.driving.interop import from_highway_env, params_of
 from foveal.envs.driving.migration import name_of, world_named
 from foveal.envs.driving.parity import (
     FLAGS,
+    OF_ALL,
     QUANTITIES,
     Comparison,
     Episode,
+    Snapshot,
+    alone,
     compare_steps,
     grid,
     provenance,
@@ -34,27 +37,42 @@ def record(episodes: list[Episode], path: Path) -> None:
     """Write trajectories of the reference to a compressed .npz without pickles.
 
     ``meta`` is JSON; episode k has the arrays ``k/state/NAME``, the state to start from, ``k/actions`` (T, ...), and
-    ``k/NAME`` (T, ...) for QUANTITIES and FLAGS.
+    ``k/NAME`` (T, ...) for QUANTITIES and FLAGS. Where vehicles come and go there are ``k/count`` (T,), how many of the
+    V columns count, and ``k/entered`` (T, K, M), the newcomers' columns, NaN for none.
     """
     meta: dict[str, Any] = {**provenance(), "episodes": []}
     arrays: dict[str, NDArray[Any]] = {}
     for k, episode in enumerate(episodes):
         with episode.instance() as env:
-            world, actions, snapshots = from_highway_env(env), episode.actions(env), []
+            world, actions, snapshots = alone(env), episode.actions(env), []
             arrays |= {f"{k}/state/{name}": array for name, array in world.get_state().items()}
             name = f"{episode.env_id}, {episode.case.name}, {episode.policy}, seed {episode.seed}"
-            meta["episodes"].append({"name": name, "world": name_of(env), "params": params_of(env)})
+            meta["episodes"].append({"name": name, "world": name_of(env), "params": asdict(world.params)})
             for action in actions:
                 snapshots.append(step_reference(env, world, action))
                 if snapshots[-1]["terminated"] or snapshots[-1]["truncated"]:
                     break
         arrays[f"{k}/actions"] = actions[: len(snapshots)]
+        counts = [snapshot["x"].size for snapshot in snapshots]
+        entered = [snapshot["entered"] for snapshot in snapshots]
+        if len(set(counts)) > 1 or any(one.size for one in entered):
+            arrays[f"{k}/count"] = np.array(counts)
+            arrays[f"{k}/entered"] = _padded([one.T for one in entered], np.nan).swapaxes(1, 2)
         for name in QUANTITIES:
-            arrays[f"{k}/{name}"] = np.array([snapshot[name] for snapshot in snapshots])
+            arrays[f"{k}/{name}"] = _padded([snapshot[name] for snapshot in snapshots], np.nan)
         for name in FLAGS:
-            arrays[f"{k}/{name}"] = np.array([snapshot[name] for snapshot in snapshots], np.int16)
+            arrays[f"{k}/{name}"] = _padded([snapshot[name] for snapshot in snapshots], 0).astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, meta=np.array(json.dumps(meta)), **arrays)  # type: ignore[arg-type]
+
+
+def _padded(parts: list[NDArray[Any]], filling: float) -> NDArray[Any]:
+    """Arrays as one, the first axis of each filled up to the longest."""
+    longest = max(map(len, parts)) if parts[0].ndim else 0
+    missing = [((0, longest - len(part)), *[(0, 0)] * (part.ndim - 1)) if part.ndim else () for part in parts]
+    return np.array(
+        [np.pad(part, m, constant_values=filling) if m else part for part, m in zip(parts, missing, strict=True)]
+    )
 
 
 def load(path: Path) -> Recording:
@@ -71,12 +89,17 @@ def replay(recording: Recording, k: int) -> Comparison:
     world = world_named(episode["world"])(1, **episode["params"])
     world.reset(seed=0)
     world.set_state({name: arrays[f"{k}/state/{name}"] for name in world.get_state()})
-    names = (*QUANTITIES, *FLAGS)
-    steps = (
-        (action, {name: arrays[f"{k}/{name}"][step] for name in names})
-        for step, action in enumerate(arrays[f"{k}/actions"])
-    )
+    steps = ((action, _snapshot(arrays, k, step)) for step, action in enumerate(arrays[f"{k}/actions"]))
     return compare_steps(world, steps)
+
+
+def _snapshot(arrays: dict[str, NDArray[Any]], k: int, step: int) -> Snapshot:
+    taken = {name: arrays[f"{k}/{name}"][step] for name in (*QUANTITIES, *FLAGS)}
+    if f"{k}/count" in arrays:
+        count, entered = arrays[f"{k}/count"][step], arrays[f"{k}/entered"][step]
+        taken = {name: value if name in OF_ALL else value[:count] for name, value in taken.items()}
+        taken["entered"] = entered[:, ~np.isnan(entered).any(0)]
+    return taken
 
 
 def main(arguments: list[str]) -> None:

@@ -33,20 +33,19 @@ def conflict_points(lanes: NDArray[np.float64], count: int) -> NDArray[np.float6
         points.append(np.array([from_lane(lanes, lane, s, 0.0) for s in alongs[-1]]))
     found = np.full((count, count, 2), np.nan)
     for i in range(count):
-        for j in range(i + 1, count):
+        for j in range(count):
             if lanes[i, ln.ROAD] != lanes[j, ln.ROAD]:
                 found[i, j] = _crossing(points[i], alongs[i], points[j], alongs[j])
-                found[j, i] = found[i, j, ::-1]
     return found
 
 
 def _crossing(
     a: NDArray[np.float64], along_a: NDArray[np.float64], b: NDArray[np.float64], along_b: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """The first crossing of polylines (P, 2) and (Q, 2), as places along both; NaN for none."""
-    nowhere = (np.nan, np.nan)
+    """The first crossing, along the first, of polylines (P, 2) and (Q, 2), as places along both; NaN for none."""
+    first = (np.nan, np.nan)
     if (a.max(0) + 1e-6 < b.min(0)).any() or (b.max(0) + 1e-6 < a.min(0)).any():
-        return nowhere
+        return first
     step_a, step_b = np.diff(a, axis=0)[:, None], np.diff(b, axis=0)[None]  # (P-1, 1, 2), (1, Q-1, 2)
     apart = b[None, :-1] - a[:-1, None]
     turn = step_a[..., 0] * step_b[..., 1] - step_a[..., 1] * step_b[..., 0]
@@ -60,9 +59,10 @@ def _crossing(
         at_b = along_b[q] + u[p, q] * (along_b[q + 1] - along_b[q])
         begins_a, begins_b = at_a < 0.5, at_b < 0.5
         ends_a, ends_b = at_a > along_a[-1] - 0.5, at_b > along_b[-1] - 0.5
-        if not ((begins_a and (begins_b or ends_b)) or (begins_b and ends_a)):
-            return float(at_a), float(at_b)
-    return nowhere
+        linked = (begins_a and (begins_b or ends_b)) or (begins_b and ends_a)
+        if not linked and not at_a >= first[0]:
+            first = float(at_a), float(at_b)
+    return first
 
 
 @kernel

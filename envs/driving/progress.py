@@ -57,7 +57,7 @@ def advance_on_lanes(t, lanes, graph, i, x, y, lane):
     was_along, _ = to_lane(lanes, lane, x, y)
     along, _ = to_lane(lanes, now, t[X, i], t[Y, i])
     on, back = way_to(lanes, graph, lane, now), way_to(lanes, graph, now, lane)
-    on, back = on - was_along + along, was_along - along - back
+    on, back = on - was_along + along, along - was_along - back
     if on == on and (back != back or abs(on) <= abs(back)):  # both, on a ring
         return on
     return back if back == back else 0.0

@@ -129,7 +129,12 @@ class Risk:
     def info(self) -> dict[str, NDArray[Any]]:
         """What ``info["risk"]`` holds."""
         found = self.measured
-        arrays = {"neighbours": found.neighbours, "row": found.row, "slots": found.slots, "key": found.key}
+        arrays: dict[str, NDArray[Any]] = {
+            "neighbours": found.neighbours,
+            "row": found.row,
+            "slots": found.slots,
+            "key": found.key,
+        }
         return {name: array[:, 0] if array.shape[1] == 1 else array for name, array in arrays.items()}
 
     def scene(self, row: int, columns: NDArray[np.int64]) -> SceneRisk:

@@ -127,6 +127,7 @@ class ScenarioWorld(DrivingWorld):
 
     Attributes:
         road: As it was laid.
+        rules: What `Scenario.rules` made of it and of the parameters.
         capacity: Most vehicles that are there at once.
         idle: The action of one ego that changes nothing, or least.
     """
@@ -134,6 +135,7 @@ class ScenarioWorld(DrivingWorld):
     scenario: ClassVar[Scenario]
     params: Any
     road: Road
+    rules: Any
     capacity: int
     idle: NDArray[Any]
 
@@ -141,7 +143,7 @@ class ScenarioWorld(DrivingWorld):
         p, scenario, rows = self.params, self.scenario, self.num_envs
         self.metadata["render_fps"] = p.policy_frequency
         self.road = scenario.lay(p)
-        self._rules = scenario.rules(p, self.road)
+        self.rules = scenario.rules(p, self.road)
         network, self._drawn = self.road.compiled(), self.road.scene_lanes()
         self.capacity = vehicles = scenario.vehicles(p)
         columns = vehicles + (scenario.objects(p) if callable(scenario.objects) else scenario.objects)
@@ -228,7 +230,7 @@ class ScenarioWorld(DrivingWorld):
     def _spawn(self, rows: Rows) -> None:
         self._given[rows] = 0.0
         launch(clear_rows, rows.size, rows, self._drive)
-        launch(self.scenario.spawn, rows.size, rows, self._drive, self._rules)
+        launch(self.scenario.spawn, rows.size, rows, self._drive, self.rules)
         begin(self._seen, rows)
         self._judge(rows, np.ones_like(self._egos))
         self._assess(rows, begun=True)
@@ -240,7 +242,7 @@ class ScenarioWorld(DrivingWorld):
         self._given[...] = actions.reshape(self._given.shape)
         drive, scenario = self._drive, self.scenario
         if scenario.before is not None:
-            launch(scenario.before, rows.size, rows, drive, self._rules)
+            launch(scenario.before, rows.size, rows, drive, self.rules)
         if scenario.observes_first:
             launch(act_rows, rows.size, rows, meta, controls, drive)
             self._seen.observe(rows)
@@ -250,11 +252,11 @@ class ScenarioWorld(DrivingWorld):
         self._judge(rows, meta)
         self._assess(rows)
         if scenario.after is not None:
-            launch(scenario.after, rows.size, rows, drive, self._rules)
+            launch(scenario.after, rows.size, rows, drive, self.rules)
 
     def _judge(self, rows: Rows, meta: NDArray[np.int64]) -> None:
         """Reward these rows and say which have ended."""
-        launch(self.scenario.judge, rows.size, rows, meta, self._drive, self._rules)
+        launch(self.scenario.judge, rows.size, rows, meta, self._drive, self.rules)
         if self._controls.meta:
             drive = self._drive
             last = drive.speeds.size - 1

@@ -13,7 +13,9 @@ import numpy as np
 
 from foveal.envs.driving.motion import GAIN_HEADING, GAIN_LATERAL
 from foveal.envs.driving.traffic import (
+    DRIVER_DEFAULTS,
     EXPONENT,
+    IDM,
     KIND,
     LINEAR,
     LINEAR_CLOSING,
@@ -24,6 +26,7 @@ from foveal.envs.driving.traffic import (
     MIN_GAIN,
     TIME_GAP,
 )
+from foveal.envs.rng import uniform
 from foveal.kernels import kernel
 
 DRIVERS = ("idm", "linear", "aggressive", "defensive")
@@ -43,6 +46,9 @@ _LOW = np.array([0.15, 0.15, 1.0, _STEERING[0] - 0.07, _STEERING[1] - 1.5])
 _HIGH = np.array([0.45, 0.45, 3.0, _STEERING[0] + 0.07, _STEERING[1] + 1.5])
 """Between which a linear driver's gains are drawn; aggressive and defensive ones' too, as in highway-env."""
 DRAWN = _DRAWN.size
+_DRIVERS_DRAWN = 1 << 32  # where the numbers that choose drivers begin in the episode's random stream
+_DEFAULT_FEATURES = np.array([TIME_GAP, MIN_GAIN])  # in which kinds of drivers differ
+_DEFAULT_VALUES = np.array([DRIVER_DEFAULTS[TIME_GAP], DRIVER_DEFAULTS[MIN_GAIN]])
 
 
 def shares(traffic: tuple[float, ...]) -> tuple[float, float, float]:
@@ -79,3 +85,16 @@ def set_gain(t, i, k, number):
 def set_exponent(t, i, number):
     """Set the exponent of the speed ratio by a random number in [0, 1)."""
     t[EXPONENT, i] = 3.5 + number
+
+
+@kernel
+def choose_driver(t, i, shares, seed, episode):
+    """Make vehicle `i` one of the kinds of drivers, with the gains of a linear one drawn, as highway-env does."""
+    draws = _DRIVERS_DRAWN + (DRAWN + 1) * i
+    t[KIND, i] = IDM
+    for k in range(_DEFAULT_FEATURES.size):
+        t[_DEFAULT_FEATURES[k], i] = _DEFAULT_VALUES[k]
+    make_driver(t, i, pick(shares, uniform(seed, episode, draws)))
+    if t[KIND, i] == LINEAR:
+        for k in range(DRAWN):
+            set_gain(t, i, k, uniform(seed, episode, draws + 1 + k))

@@ -70,6 +70,11 @@ class DrivingWorld(BatchEnv):
         self._other_rewards = Rewards(p, self._sight, self._rewards, self._terminated)
         return {"progress": self._other_rewards.state}
 
+    @property
+    def _assesses(self) -> bool:
+        """Whether the parameters ask for anything of it."""
+        return self._risk is not None or self._costs is not None or self._other_rewards is not None
+
     def _assess(self, rows: Rows, *, begun: bool = False, restored: bool = False) -> None:
         """Judge these rows by what the parameters ask for: of their last step, or as they begin or were restored."""
         if self._other_rewards is not None and begun:

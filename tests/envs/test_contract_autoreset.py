@@ -50,14 +50,17 @@ def test_equals_gymnasiums_sync_vector_env(env_id, mode, limit, batch_act, asser
     assert ours.observation_space == theirs.observation_space
     assert ours.action_space == theirs.action_space
     assert_same(ours.reset(seed=SEED), theirs.reset(seed=SEED))
-    endings = 0
-    for step in range(14):
+    endings, step, last = 0, 0, 14
+    while step < last:
         *ours_out, ours_infos = ours.step(batch_act(ours, step))
         *theirs_out, theirs_infos = theirs.step(batch_act(ours, step))
         assert_same(ours_out, theirs_out)
         assert_same(present(ours_infos), theirs_infos)
         ended = ours_out[2] | ours_out[3]
         endings += ended.sum()
+        step += 1
+        if step == last and endings == 0:  # some worlds have long episodes
+            last = min(last + 14, 1000)
         if mode == "disabled" and ended.any():
             a, b = (env.reset(options={"reset_mask": ended.copy()}) for env in (ours, theirs))
             assert_same((a[0], present(a[1])), b)

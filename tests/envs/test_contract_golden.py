@@ -22,8 +22,8 @@ def rollout_hash(env_id, arrays):
     observations, _ = env.reset(seed=SEED)
     digest = hashlib.sha256()
     outs = [(observations,)] + [env.step(rowwise(env, step))[:4] for step in range(2 * SHORT)]
-    for part in (array for out in outs for part in out for array in arrays(part)):
-        digest.update(np.rint(np.asarray(part, np.float64) * 1e5).astype(np.int64).tobytes())
+    for array in (array for out in outs for part in out for array in arrays(part)):
+        digest.update(np.rint(np.asarray(array, np.float64) * 1e5).astype(np.int64).tobytes())
     return digest.hexdigest()
 
 

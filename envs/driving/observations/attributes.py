@@ -60,9 +60,7 @@ class Attributes:
         self._sight, self._noise = sight, noise
         self._arrays = {name: np.zeros((len(sight.vehicles), 4, 1)) for name in ATTRIBUTES}
         bounds = dict(zip(ATTRIBUTES, high[:, :, None], strict=True))
-        self.space = spaces.Dict(
-            {name: spaces.Box(-bounds[name], bounds[name], dtype=np.float64) for name in attributes}
-        )
+        self.space = spaces.Dict({name: spaces.Box(-bounds[name], bounds[name], dtype=float) for name in attributes})
         self.array = {name: self._arrays[name] for name in attributes}
         self.observed = None
 
@@ -88,12 +86,7 @@ def _bounds(lasts: float, dt: float, acceleration: float, noise: Noise) -> NDArr
     place, heading = FARTHEST_START + (speed + lateral) * lasts, 2 * np.pi + yaw_rate * lasts
     state = np.array([place, heading, lateral, yaw_rate]) + noise.state
     rates = [speed + lateral, yaw_rate, sliding + 2 * lateral, AXLE / INERTIA * force + 2 * yaw_rate]
-    reference = [
-        4 * place,
-        2 * np.pi,
-        1.0,
-        1.0,
-    ]  # the last two are 0, but a space without extent is refused by checkers
+    reference = [4 * place, 2 * np.pi, 1.0, 1.0]  # the last two are 0, but checkers refuse a space without extent
     return np.array([state, np.array(rates) + noise.derivative, reference])
 
 

@@ -27,10 +27,7 @@ class ObservationParams(Params):
 
     observation: str = param("Kinematics", "kind of observation", choices=OBSERVATIONS)
     observation_features: tuple[str, ...] = param(
-        ("presence", "x", "y", "vx", "vy"),
-        "features of each vehicle",
-        choices=GRID_FEATURES,
-        items=(1, len(GRID_FEATURES)),
+        ("presence", "x", "y", "vx", "vy"), "what is observed", choices=GRID_FEATURES, items=(1, len(GRID_FEATURES))
     )
     observation_absolute: bool = param(False, "places and velocities as they are, not relative to the ego")
     observation_order: str = param("sorted", "order of the vehicles", choices=("sorted", "shuffled"))
@@ -75,7 +72,7 @@ class ObservationParams(Params):
         super().__post_init__()
         kinds = set(self.observation_tuple if self.observation == "Tuple" else (self.observation,))
         if "on_road" in self.observation_features and kinds - {"OccupancyGrid", *FEATURELESS}:
-            raise ValueError(f"observation_features={self.observation_features}: 'on_road' is of OccupancyGrid only")
+            raise ValueError(f"observation_features={self.observation_features}: 'on_road' is of a grid only")
         if "OccupancyGrid" not in kinds:
             return
         for cells in self.observation_grid_cells:

@@ -76,10 +76,14 @@ class Crossing(NamedTuple):
     most: int
 
 
-def lay_crossing() -> Road:
-    """Lay the road, and plan the routes from each arm to each: number ``4 * from + to``.
+def lay_crossing(ends: str = "o") -> Road:
+    """Lay the road, and plan the routes from each arm to each; `route` numbers them.
 
     The road from west to east has the right of way; left turns come after what goes on or turns right.
+
+    Args:
+        ends: Name of the nodes where lanes lead to. Where they are those where lanes begin, as in highway-env, whoever
+            leaves sees those who come as ahead on connected lanes, and may turn round.
     """
     road, middle = Road(), 2.0
     for arm in range(ARMS):
@@ -108,17 +112,25 @@ def lay_crossing() -> Road:
         begin, end = place(middle, MARGIN), place(middle, -MARGIN)
         road.straight(inner, ahead, begin, end, **lay(("striped", "none")))
         begin, end = place(MARGIN, middle), place(far, middle)
-        road.straight(right, f"o{(arm - 1) % 4}", begin, end, **lay(("none", "continuous")))
-    for begin in range(ARMS):
-        for end in range(ARMS):
-            assert road.route((f"o{begin}", f"ir{begin}", 0), f"o{end}") == ARMS * begin + end
+        road.straight(right, f"{ends}{(arm - 1) % 4}", begin, end, **lay(("none", "continuous")))
+    for turn in (1, 2, 3, 0) if ends == "o" else (1, 2, 3):
+        for arm in range(ARMS):
+            end = (arm + turn) % ARMS
+            assert road.route((f"o{arm}", f"ir{arm}", 0), f"{ends}{end}") == route(arm, end)
     return road
+
+
+@kernel
+def route(begin, end):
+    """Number of the route from an arm to another; to itself it leads by way of a third."""
+    turn = (end - begin) % ARMS
+    return begin + ARMS * (turn - 1 if turn > 0 else ARMS - 1)
 
 
 def crossing(road: Road, most: int) -> Crossing:
     """The crossing on this road, for at most so many vehicles beside the egos."""
     entries = [road.number((f"o{arm}", f"ir{arm}", 0)) for arm in range(ARMS)]
-    exits = [road.number((f"il{arm}", f"o{arm}", 0)) for arm in range(ARMS)]
+    exits = [next(road.number(name) for name in road.names() if name[0] == f"il{arm}") for arm in range(ARMS)]
     return Crossing(tuple(entries), tuple(exits), most)
 
 
@@ -135,7 +147,7 @@ def come(drive, r, crossing, begin, end, along, speed, others):
     i = enter(drive, r, IDM, x, y, heading_at(drive.lanes, lane, along), speed)
     t = drive.traffic[r]
     t[JAM_DISTANCE, i], t[COMFORT_ACCELERATION, i], t[COMFORT_DECELERATION, i] = 7.0, 6.0, 3.0
-    t[ROUTE, i] = ARMS * begin + end
+    t[ROUTE, i] = route(begin, end)
     t[EXPONENT, i] = 3.5 + draw(drive, r)
     return np.int64(i)
 

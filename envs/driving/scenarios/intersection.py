@@ -62,6 +62,7 @@ from foveal.envs.driving.scenarios.crossing import (
     is_ego,
     lay_crossing,
     on_exit,
+    route,
 )
 from foveal.envs.driving.traffic import CRASHED, EGO, LANE, ROUTE, SPEED, X, Y
 from foveal.envs.params import param
@@ -162,7 +163,7 @@ def spawn_rows(start, stop, rows, drive, rules):
             heading, speed = heading_at(drive.lanes, lane, 60.0), drive.lanes[lane, ln.SPEED_LIMIT]
             ego = enter(drive, r, drive.ego_kind, x, y, heading, speed)
             if drive.ego_kind == EGO:
-                drive.traffic[r, ROUTE, ego] = ARMS * e + end
+                drive.traffic[r, ROUTE, ego] = route(e, end)
             drive.egos[r, e] = ego
             make_room(drive, r, x, y)
 

@@ -62,6 +62,7 @@ from foveal.envs.driving.scenarios.crossing import (
     crossing,
     is_ego,
     lay_crossing,
+    route,
 )
 from foveal.envs.driving.traffic import COS, CRASHED, EGO, LANE, ROUTE, SIN, SPEED, X, Y
 from foveal.envs.params import param
@@ -157,7 +158,7 @@ def spawn_rows(start, stop, rows, drive, rules):
         ego = enter(drive, r, drive.ego_kind, x, y, heading_at(drive.lanes, lane, along), rules.start_speed)
         drive.egos[r, 0] = ego
         if drive.ego_kind == EGO:
-            drive.traffic[r, ROUTE, ego] = ARMS * SOUTH + WEST
+            drive.traffic[r, ROUTE, ego] = route(SOUTH, WEST)
         for arm in range(ARMS):
             rate = rules.rates[arm]
             along = ACCESS + wait(drive, r, rate)
@@ -260,7 +261,7 @@ LeftTurn, LeftTurnEnv = worlds(
     Scenario(
         name="LeftTurn",
         params=LeftTurnParams,
-        lay=lambda p: lay_crossing(),
+        lay=lambda p: lay_crossing(ends="e"),
         rules=rules,
         spawn=spawn_rows,
         judge=judge_rows,

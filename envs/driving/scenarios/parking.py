@@ -7,8 +7,8 @@ A car park of two rows of fourteen spaces; the ego's wheels and throttle are its
 experience replay, `compute_reward` tells what any goal would have been worth.
 
 ## Action space
-``Box`` (2,) float32 in [-1, 1]: acceleration, of `action_acceleration`, and steering angle, of `action_steering`, to the
-right.
+``Box`` (2,) float32 in [-1, 1]: acceleration, of `action_acceleration`, and steering angle to the right, of
+`action_steering`.
 
 ## Observation space
 ``Dict`` of "observation", "achieved_goal" and "desired_goal", each ``Box`` (6,) float64: x, y, vx, vy and cosine and
@@ -86,16 +86,14 @@ class ParkingParams(ScenarioParams):
     action: str = param("Continuous", "kind of action", choices=ACTIONS)
     observation: str = param("KinematicsGoal", "kind of observation", choices=("KinematicsGoal", *OBSERVATIONS))
     observation_features: tuple[str, ...] = param(
-        ("x", "y", "vx", "vy", "cos_h", "sin_h"),
-        "what is observed",
-        choices=GRID_FEATURES,
-        items=(1, len(GRID_FEATURES)),
-    )
+        ("x", "y", "vx", "vy", "cos_h", "sin_h"), "what is observed",
+        choices=GRID_FEATURES, items=(1, len(GRID_FEATURES)),
+    )  # fmt: skip
     observation_scales: tuple[float, ...] = param(
         SCALES, "what each feature of a KinematicsGoal is divided by [its unit]", low=0.01, high=1e6,
         items=(1, len(FEATURES)),
     )  # fmt: skip
-    screen_height: int = param(300, "frame height [px]", low=16, high=4096)
+    screen_height: int = param(320, "frame height [px]", low=16, high=4096)
     scaling: float = param(7.0, "frame scale [px/m]", low=0.1, high=100)
     centering_position: tuple[float, ...] = param(
         (0.5, 0.5), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)

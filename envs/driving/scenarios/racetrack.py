@@ -82,10 +82,7 @@ class RacetrackParams(ScenarioParams):
     )
     observation: str = param("OccupancyGrid", "kind of observation", choices=OBSERVATIONS)
     observation_features: tuple[str, ...] = param(
-        ("presence", "on_road"),
-        "features of each cell or vehicle",
-        choices=GRID_FEATURES,
-        items=(1, len(GRID_FEATURES)),
+        ("presence", "on_road"), "what is observed", choices=GRID_FEATURES, items=(1, len(GRID_FEATURES))
     )
     observation_grid_size: tuple[float, ...] = param(
         (-18.0, 18.0, -18.0, 18.0), "lowest and highest x, then y, of a grid, from the ego [m]",
@@ -95,7 +92,9 @@ class RacetrackParams(ScenarioParams):
         (3.0, 3.0), "size of a grid's cells, in x and y [m]", low=0.5, high=50, items=(2, 2)
     )
     observation_align_to_vehicle_axes: bool = param(True, "a grid turns with the ego")
-    screen_height: int = param(600, "frame height [px]", low=16, high=4096)
+    screen_width: int = param(720, "frame width [px]", low=16, high=4096)
+    screen_height: int = param(420, "frame height [px]", low=16, high=4096)
+    scaling: float = param(4.5, "frame scale [px/m]", low=0.1, high=100)
     centering_position: tuple[float, ...] = param(
         (0.5, 0.5), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
     )

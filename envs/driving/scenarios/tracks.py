@@ -1,8 +1,10 @@
 """The three racetracks as data.
 
-A track is a closed loop of roads, each a list of lanes from the left (the inside of most bends) to the right. A straight
-lane is (x, y of its start, x, y of its end), an arc (x, y of its centre, radius, start and end phase in degrees), all in
-metres; phases that grow run clockwise on the screen. Source: highway-env 1.12, `envs/racetrack_env.py`.
+A track is a closed loop of roads, each a list of lanes from the left (the inside of most bends) to the right. A
+straight lane is (x, y of its start, x, y of its end), an arc (x, y of its centre, radius, start and end phase in
+degrees), all in metres; phases that grow run clockwise on the screen.
+
+Source: highway-env 1.12, `envs/racetrack_env.py`.
 """
 
 from __future__ import annotations
@@ -118,10 +120,8 @@ def lay_track(track: str, *, length: float, lanes: int, speed_limit: float) -> R
 def _lay(road: Road, name: str, shape: tuple[float, ...], lines: tuple[str, str], speed_limit: float) -> None:
     begin, end = name
     if len(shape) == 4:
-        start, stop = shape[:2], shape[2:]
-        road.straight(
-            begin, end, (start[0], start[1]), (stop[0], stop[1]), width=WIDTH, lines=lines, speed_limit=speed_limit
-        )
+        x, y, stop_x, stop_y = shape
+        road.straight(begin, end, (x, y), (stop_x, stop_y), width=WIDTH, lines=lines, speed_limit=speed_limit)
         return
     x, y, radius, first, last = shape
     road.arc(

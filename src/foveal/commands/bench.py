@@ -18,6 +18,8 @@ class Bench:
 
     suite: Annotated[Literal["driving"], Positional, arg(metavar="SUITE")]
     """What to measure: driving."""
+    all: bool = False
+    """All driving tasks that EnvPool has too, with actions that make episodes long as well as with random ones."""
     rows: int = 256
     """Rows of a batch [1]."""
     repeat: int = 5
@@ -37,7 +39,8 @@ class Bench:
         if self.json:
             with told_as(BadInput, OSError):
                 self.json.touch()
-        report = bench.driving(rows=self.rows, repeat=self.repeat, seconds=self.seconds)
+        tasks = bench.ALL if self.all else bench.HIGHWAYS
+        report = bench.driving(tasks=tasks, rows=self.rows, repeat=self.repeat, seconds=self.seconds)
         for title, columns, rows in bench.tables(report):
             print(f"\n{title}")
             print_table(columns, rows)

@@ -215,7 +215,6 @@ OBSERVATION, ACTION = {"type": "Kinematics"}, {"type": "DiscreteMetaAction"}
     ("config", "named"),
     [
         ({"controlled_vehicles": 2}, "controlled_vehicles"),
-        ({"other_vehicles_type": "highway_env.vehicle.behavior.LinearVehicle"}, "other_vehicles_type"),
         ({"neighbour_vehicles_connected_lanes": True}, "neighbour_vehicles_connected_lanes"),
         ({"lane_change_reward": -0.1}, "lane_change_reward"),
         ({"vehicles_density": 0.01}, "vehicles_density"),
