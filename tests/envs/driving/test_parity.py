@@ -180,7 +180,7 @@ def test_a_list_of_instances_gives_as_many_rows_each_its_own() -> None:
         for row, world in enumerate(alone):
             one = world.step(np.array([action]))
             snapshot = parity.step_reference(envs[row], world, action)
-            np.testing.assert_allclose(many[0][row], snapshot["observation"], atol=1e-6)
+            np.testing.assert_allclose(many[0][row].ravel(), snapshot["observation"], atol=1e-6)
             assert all(np.array_equal(a[row], b[0]) for a, b in zip(many[:4], one[:4], strict=True))
             state, own = together.get_state(), world.get_state()
             assert np.array_equal(state["traffic"][row], own["traffic"][0])
