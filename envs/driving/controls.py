@@ -49,7 +49,7 @@ class Controls:
     ) -> None:
         self.meta = kind == "DiscreteMeta"
         self._egos = egos
-        self._scale = np.array([acceleration, steering])
+        self._scale = np.array([acceleration, steering], np.float32)
         self._axes = [axis for axis, used in enumerate((longitudinal, lateral)) if used]
         self._table: NDArray[Any] | None = None
         if self.meta:
@@ -81,8 +81,11 @@ class Controls:
             assert self._table is not None
             return self._table[actions].reshape(rows, self._egos), controls
         values = actions if self._table is None else self._table[actions]
-        controls[:, :, self._axes] = values.reshape(rows, self._egos, -1)
-        return meta, controls * self._scale
+        scale = self._scale[self._axes]
+        # Mapped from [-1, 1] in single precision and in this order, as highway-env does with what its space holds.
+        mapped = -scale + (values.reshape(rows, self._egos, -1).astype(np.float32) + 1) * (2 * scale) / 2
+        controls[:, :, self._axes] = mapped
+        return meta, controls
 
     def mask(self, able: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which actions would change something, (N, A), of which meta-actions (N, 5) would."""

@@ -23,10 +23,11 @@ def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDA
     """So many actions (T, ...) of one row; "calm" steers little where wheels are steered."""
     rng, space = np.random.default_rng([seed, 0]), world.single_action_space
     if isinstance(space, spaces.Box):
-        return rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+        actions = rng.uniform(-1, 1, (count, *space.shape)) * (0.2 if policy == "calm" else 1.0)
+        return actions.astype(space.dtype)
     assert isinstance(space, spaces.Discrete)
     weights = np.ones(int(space.n))
-    if policy != "random":
+    if policy != "random" and world.action_names[0] in META_ACTIONS:
         named = _CALM if policy == "calm" else {policy: 1.0}
         weights = np.array([named.get(name, 0.0) for name in world.action_names])
     return rng.choice(int(space.n), size=count, p=weights / weights.sum())
@@ -122,6 +123,11 @@ CASES = (
     Case("TimeToCollision, 3 Hz", _COLLISIONS, dict.fromkeys(_COLLIDING, 10), steps=45),
     Case("defaults", {}, {"two-way-v0": 30}, ("random", "calm", *META_ACTIONS), steps=15),
     Case("defaults", {}, dict.fromkeys(("exit-v0", "exit-v1"), 30), ("random", "calm", *META_ACTIONS)),
+    Case(
+        "Continuous, Kinematics", {"action": {"type": "ContinuousAction"}, **_PLAIN}, {"u-turn-v1": 10, "exit-v1": 10}
+    ),
+    Case("Continuous, slipping", {"action": {"type": "ContinuousAction", "dynamical": True}}, {"exit-v1": 10}),
+    Case("Discrete", {"action": {"type": "DiscreteAction"}, "lane_change_reward": 0}, {"roundabout-v1": 10}),
     Case("3 lanes, sparse", {"lanes_count": 3, "vehicles_density": 0.5}, {"exit-v0": 10, "exit-v1": 10}),
 )
 
