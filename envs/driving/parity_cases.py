@@ -209,6 +209,11 @@ CASES = (
     Case("TimeToCollision, 3 Hz", _COLLISIONS, dict.fromkeys(_COLLIDING, 10), steps=45),
     Case("defaults", {}, {"two-way-v0": 30}, ("random", "calm", *META_ACTIONS), steps=15),
     Case("defaults", {}, dict.fromkeys(("exit-v0", "exit-v1"), 30), ("random", "calm", *META_ACTIONS)),
+    Case(
+        "Continuous, Kinematics", {"action": {"type": "ContinuousAction"}, **_PLAIN}, {"u-turn-v1": 10, "exit-v1": 10}
+    ),
+    Case("Continuous, slipping", {"action": {"type": "ContinuousAction", "dynamical": True}}, {"exit-v1": 10}),
+    Case("Discrete", {"action": {"type": "DiscreteAction"}, "lane_change_reward": 0}, {"roundabout-v1": 10}),
     Case("3 lanes, sparse", {"lanes_count": 3, "vehicles_density": 0.5}, {"exit-v0": 10, "exit-v1": 10}),
     Case("racetracks", {}, dict.fromkeys(_TRACKS, 30)),
     Case("racetracks, off the road in traffic", _WILD, dict.fromkeys(_TRACKS, 8), ("random", "calm", "full")),
