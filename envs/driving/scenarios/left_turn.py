@@ -19,10 +19,10 @@ in the world's frame, places mapped from 100 m and velocities from 20 m/s to [-1
 however fast: with the defaults whoever gets through in 63 of 100 attempts does better than whoever waits.
 
 ## Starting state
-The ego `start_distance` before the junction at `start_speed`. The streams are Poisson's: cars come independently of
-each other, where there are 15 m between them, each at a speed of its own from 7 to 10 m/s that it keeps where it can;
-exponents of the speed ratio are drawn too. A car that would cross another stream's path within 3 s of one of its
-cars does not come, so that streams of a high density are thinner than that.
+The ego `start_distance` before the junction at `start_speed`. Cars of a stream have 15 m between them and an
+exponentially distributed distance more, each a speed of its own from 7 to 10 m/s that it keeps where it can, and its
+exponent of the speed ratio. A car that would cross another stream's path within 3 s of one of its cars does not come,
+so that streams that cross are thinner than their densities say.
 
 ## Episode end
 Terminated by a crash or when the ego is through, 10 m beyond the conflict point, where its path crosses the middle of
@@ -55,6 +55,7 @@ from foveal.envs.driving.scenarios.crossing import (
     ACCESS,
     ARMS,
     MARGIN,
+    ROOM,
     Crossing,
     CrossingParams,
     clear,
@@ -70,7 +71,7 @@ from foveal.kernels import kernel
 
 SOUTH, WEST, NORTH, EAST = range(ARMS)
 MOST = 40  # cars of a direction, on their 222 m of road
-SLOWEST, FASTEST = 7.0, 10.0  # m/s
+SLOWEST, FASTEST, USUAL = 7.0, 10.0, 8.5  # m/s
 BEYOND = 10.0  # m beyond the conflict point the ego is through
 APART = 3.0  # s between cars of streams that cross
 TERMS = ("collision_reward", "arrived_reward", "high_speed_reward")
@@ -81,8 +82,8 @@ class LeftTurnParams(CrossingParams):
     """Parameters of the left turn."""
 
     duration: float = param(25.0, "time limit [s]", low=0.01, high=1e9)
-    oncoming_density: float = param(20.0, "cars from the north that want to come [1/min]", low=0, high=60)
-    cross_density: float = param(0.0, "cars from the west, and as many from the east [1/min]", low=0, high=60)
+    oncoming_density: float = param(15.0, "cars from the north [1/min]", low=0, high=30)
+    cross_density: float = param(0.0, "cars from the west, and as many from the east [1/min]", low=0, high=30)
     start_distance: tuple[float, ...] = param(
         (30.0, 50.0), "least and most, of the ego before the junction [m]", low=1, high=95, items=(2, 2)
     )
@@ -92,6 +93,10 @@ class LeftTurnParams(CrossingParams):
     high_speed_reward: float = param(0.1, "reward at the top of reward_speed_range [1]", low=0, high=100)
     reward_speed_range: tuple[float, ...] = param(
         (0.0, 9.0), "speeds of no and of full reward [m/s]", low=0, high=1000, items=(2, 2)
+    )
+    scaling: float = param(5.0, "frame scale [px/m]", low=0.1, high=100)
+    centering_position: tuple[float, ...] = param(
+        (0.5, 0.75), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
     )
 
     def __post_init__(self) -> None:
@@ -107,7 +112,7 @@ class Rules(NamedTuple):
     turn: int  # the lane on which the ego turns
     conflict: tuple[float, float]  # m, where that crosses the middle of the oncoming lane
     conflict_along: float  # m down that lane
-    rates: tuple[float, float, float, float]  # 1/s, of cars from each arm
+    rates: tuple[float, float, float, float]  # 1/s, at which a car comes from each arm where there is room
     start: tuple[float, float]  # m down its lane
     start_speed: float  # m/s
     weights: tuple[float, float, float]
@@ -119,18 +124,23 @@ def rules(p: LeftTurnParams, road: Road) -> Rules:
     lanes, turn, oncoming = road.compiled().lanes, road.number(("ir0", "il1", 0)), road.number(("ir2", "il0", 0))
     along = _meeting(lanes, turn, oncoming)
     x, y = from_lane(lanes, turn, along, 0.0)
-    across = p.cross_density / 60
+    across = _rate(p.cross_density)
     return Rules(
         crossing=crossing(road, _most(p)),
         turn=turn,
         conflict=(float(x), float(y)),
         conflict_along=along,
-        rates=(0.0, across, p.oncoming_density / 60, across),
+        rates=(0.0, across, _rate(p.oncoming_density), across),
         start=(ACCESS - p.start_distance[1], ACCESS - p.start_distance[0]),
         start_speed=p.start_speed,
         weights=(p.collision_reward, p.arrived_reward, p.high_speed_reward),
         speed_range=(p.reward_speed_range[0], p.reward_speed_range[1]),
     )
+
+
+def _rate(density: float) -> float:
+    """The rate, 1/s, at which so many cars a minute come, if none can while the last one is within `ROOM`."""
+    return density / (60 - density * ROOM / USUAL)
 
 
 def _most(p: LeftTurnParams) -> int:
@@ -161,23 +171,15 @@ def spawn_rows(start, stop, rows, drive, rules):
             drive.traffic[r, ROUTE, ego] = route(SOUTH, WEST)
         for arm in range(ARMS):
             rate = rules.rates[arm]
-            along = ACCESS + wait(drive, r, rate)
-            while along > 0.0:
-                along += wait(drive, r, rate)
+            along = ACCESS + ROOM
+            while rate > 0 and along > 0.0:
+                along -= ROOM - math.log(1 - draw(drive, r)) / rate * USUAL
                 flow(drive, r, rules, arm, along)
 
 
 @kernel
-def wait(drive, r, rate):
-    """How far, metres (negative), behind a car of a stream the next one comes; beyond the road without a stream."""
-    if rate <= 0:
-        return -2 * ACCESS
-    return math.log(1 - draw(drive, r)) / rate * (SLOWEST + FASTEST) / 2
-
-
-@kernel
 def flow(drive, r, rules, arm, along):
-    """Let a car come from an arm, `along` metres down its lane, and go straight on."""
+    """Let a car come from an arm, `along` metres down its lane, and go straight on; it does not from before it."""
     speed = SLOWEST + (FASTEST - SLOWEST) * draw(drive, r)
     if along > 0.0 and not clashes(drive, r, arm, (ACCESS - along + MARGIN) / speed):
         come(drive, r, rules.crossing, arm, (arm + 2) % ARMS, along, speed, drive.vehicles[r] - 1)
