@@ -94,7 +94,8 @@ class Scenario(NamedTuple):
         vehicles: Most vehicles that are there at once, egos included.
         objects: Road objects.
         start: The lane an ego starts on.
-        after: Row kernel ``(start, stop, rows, drive, rules)`` run after each step: traffic that comes and goes.
+        after: Row kernel ``(start, stop, rows, drive, rules)`` run between two steps: traffic that comes and goes. It
+            runs at the beginning of the second one, so that until then the state is the one that was observed.
         regulated: Whether vehicles yield by the priorities of their lanes.
         notes: How many numbers a row `judge` writes into `Outcome.notes`.
         info: From the world's arrays, what an info holds beside what all have: name -> array (N, ...).
@@ -153,7 +154,7 @@ class ScenarioWorld(DrivingWorld):
         self._traffic = tr.allocate(rows, columns, len(tr.FEATURES) + len(tr.NETWORK_FEATURES))
         self._count, self._draws, self._clock = (np.zeros(rows, np.int64) for _ in range(3))
         self._egos, self._time = np.zeros((rows, egos), np.int64), np.zeros(rows)
-        self._able = np.zeros((rows, egos, 5), np.bool_)
+        self._able, self._due = np.zeros((rows, egos, 5), np.bool_), np.zeros(rows, np.bool_)
         speeds = np.array(p.action_target_speeds)
         self._sight = Sight(
             self._traffic, self._count, self._egos, self._clock, self._seed, self._episode, network.lanes,
@@ -203,7 +204,7 @@ class ScenarioWorld(DrivingWorld):
         self._observations = self._seen.array
         self._allocate_trace(self._drive.timing.frames, self._drive.timing.step_time)
         self._traced = np.array(tr.TRACED)
-        return {
+        state = {
             "traffic": self._traffic,
             "count": self._count,
             "egos": self._egos,
@@ -211,21 +212,31 @@ class ScenarioWorld(DrivingWorld):
             "clock": self._clock,
             "draws": self._draws,
         }
+        return state if self.scenario.after is None else state | {"due": self._due}
 
     def _spawn(self, rows: Rows) -> None:
+        self._due[rows] = False
         launch(clear_rows, rows.size, rows, self._drive)
         launch(self.scenario.spawn, rows.size, rows, self._drive, self._rules)
         self._judge(rows, np.ones_like(self._egos))
 
     def _advance(self, actions: NDArray[Any]) -> None:
-        self._note_trace()
         rows = np.flatnonzero(self._active)
+        self.come_and_go(rows)
+        self._note_trace()
         meta, controls = self._controls.split(actions)
         drive = self._drive
         launch(step_rows, rows.size, rows, meta, controls, self._trace_slot, self._trace, self._traced, drive)
         self._judge(rows, meta)
-        if self.scenario.after is not None:
-            launch(self.scenario.after, rows.size, rows, drive, self._rules)
+        self._due[rows] = True
+
+    def come_and_go(self, rows: Rows) -> None:
+        """Let vehicles come and go before the next step, in those of `rows` where they have not yet."""
+        if self.scenario.after is None:
+            return
+        due = rows[self._due[rows]]
+        launch(self.scenario.after, due.size, due, self._drive, self._rules)
+        self._due[due] = False
 
     def _judge(self, rows: Rows, meta: NDArray[np.int64]) -> None:
         """Observe these rows, reward them and say which have ended."""
