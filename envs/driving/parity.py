@@ -36,6 +36,7 @@ from foveal.envs.driving.parity_cases import (
     draw_actions,
     drawn_config,
 )
+from foveal.envs.driving.scenario import ScenarioWorld
 from foveal.envs.driving.traffic import FEATURES, IDM, LINEAR, NETWORK_FEATURES
 from foveal.envs.driving.world import DrivingWorld
 
@@ -180,6 +181,8 @@ def step_ours(world: DrivingWorld, action: Any) -> Snapshot:
         world.set_state(state)
     actions = np.asarray(action)[None]
     observations, rewards, terminated, truncated, infos = world.step(actions.astype(world.action_space.dtype))
+    if isinstance(world, ScenarioWorld):
+        world.come_and_go(np.arange(1))
     state = world.get_state()
     egos = state["egos"].shape[1] if "egos" in state else 1
     features = state["traffic"][0][:, : state["count"][0] if "count" in state else None]

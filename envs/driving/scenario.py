@@ -96,7 +96,8 @@ class Scenario(NamedTuple):
         vehicles: Most vehicles that are there at once, egos included.
         objects: Road objects: how many, or how many by the parameters.
         start: The lane an ego starts on.
-        after: Row kernel ``(start, stop, rows, drive, rules)`` run after each step: traffic that comes and goes.
+        after: Row kernel ``(start, stop, rows, drive, rules)`` run between two steps: traffic that comes and goes. It
+            runs at the beginning of the second one, so that until then the state is the one that was observed.
         regulated: Whether vehicles yield by the priorities of their lanes.
         notes: How many numbers a row `judge` writes into `Outcome.notes`.
         info: From the world's arrays, what an info holds beside what all have: name -> array (N, ...).
@@ -161,7 +162,7 @@ class ScenarioWorld(DrivingWorld):
         self._traffic = tr.allocate(rows, columns, len(tr.FEATURES) + len(tr.NETWORK_FEATURES))
         self._count, self._draws, self._clock = (np.zeros(rows, np.int64) for _ in range(3))
         self._egos, self._time = np.zeros((rows, egos), np.int64), np.zeros(rows)
-        self._able = np.zeros((rows, egos, 5), np.bool_)
+        self._able, self._due = np.zeros((rows, egos, 5), np.bool_), np.zeros(rows, np.bool_)
         self._given = np.zeros((rows, int(np.prod(self._controls.space.shape))))
         speeds = np.array(p.action_target_speeds)
         self._sight = Sight(
@@ -216,7 +217,7 @@ class ScenarioWorld(DrivingWorld):
         self._allocate_trace(self._drive.timing.frames, self._drive.timing.step_time)
         self._traced = np.array(tr.TRACED)
         lanes = self._drive.along.shape[2]
-        return {
+        state = {
             **self._equip(lanes, p.observation_vehicles_count, self._seen.observed),
             "traffic": self._traffic,
             "count": self._count,
@@ -226,9 +227,11 @@ class ScenarioWorld(DrivingWorld):
             "draws": self._draws,
             **memory(self._seen),
         }
+        return state if self.scenario.after is None else state | {"due": self._due}
 
     def _spawn(self, rows: Rows) -> None:
         self._given[rows] = 0.0
+        self._due[rows] = False
         launch(clear_rows, rows.size, rows, self._drive)
         launch(self.scenario.spawn, rows.size, rows, self._drive, self.rules)
         begin(self._seen, rows)
@@ -236,8 +239,9 @@ class ScenarioWorld(DrivingWorld):
         self._assess(rows, begun=True)
 
     def _advance(self, actions: NDArray[Any]) -> None:
-        self._note_trace()
         rows = np.flatnonzero(self._active)
+        self.come_and_go(rows)
+        self._note_trace()
         meta, controls = self._controls.split(actions)
         self._given[...] = actions.reshape(self._given.shape)
         drive, scenario = self._drive, self.scenario
@@ -251,8 +255,15 @@ class ScenarioWorld(DrivingWorld):
             self._seen.observe(rows)
         self._judge(rows, meta)
         self._assess(rows)
-        if scenario.after is not None:
-            launch(scenario.after, rows.size, rows, drive, self.rules)
+        self._due[rows] = True
+
+    def come_and_go(self, rows: Rows) -> None:
+        """Let vehicles come and go before the next step, in those of `rows` where they have not yet."""
+        if self.scenario.after is None:
+            return
+        due = rows[self._due[rows]]
+        launch(self.scenario.after, due.size, due, self._drive, self.rules)
+        self._due[due] = False
 
     def _judge(self, rows: Rows, meta: NDArray[np.int64]) -> None:
         """Reward these rows and say which have ended."""

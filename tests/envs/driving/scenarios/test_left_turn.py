@@ -122,6 +122,7 @@ def test_as_many_come_as_the_density_says(density):
             set(t[tr.EXPONENT, :n]) for t, n in zip(*(made.get_state()[k] for k in ("traffic", "count")), strict=True)
         ]
         made.step(np.full(rows, SLOWER))
+        made.come_and_go(np.arange(rows))
         state = made.get_state()
         for t, n, old in zip(state["traffic"], state["count"], known, strict=True):
             new = [i for i in range(n) if t[tr.EXPONENT, i] not in old]
@@ -155,6 +156,7 @@ def test_cross_traffic_keeps_apart_from_the_oncoming():
         assert apart.min(initial=np.inf) >= APART - 1e-9
     assert set(state["traffic"][:, tr.ROUTE].ravel()) >= {route(1, 3), route(2, 0), route(3, 1)}
     drive(made, SLOWER)
+    made.come_and_go(np.arange(400))
     state = made.get_state()
     assert not state["traffic"][:, tr.CRASHED, 1:].any()  # who met all the same is gone
 
