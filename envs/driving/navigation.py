@@ -16,6 +16,7 @@ import numpy as np
 
 from foveal.envs.driving import lanes as ln
 from foveal.envs.driving import roads
+from foveal.envs.driving.grid import CELL
 from foveal.envs.driving.lanes import distance, from_lane, heading_at, is_on, to_lane
 from foveal.envs.driving.motion import direction
 from foveal.envs.driving.traffic import (
@@ -52,8 +53,8 @@ def settle_here(t, along, lanes, graph, i):
     row = along[i]
     row[:] = np.nan
     nearest, closest = np.inf, 0
-    column = math.floor((x - graph[roads.CELL_X]) / roads.CELL)
-    line = math.floor((y - graph[roads.CELL_Y]) / roads.CELL)
+    column = math.floor((x - graph[roads.CELL_X]) / CELL)
+    line = math.floor((y - graph[roads.CELL_Y]) / CELL)
     if 0 <= column < graph[roads.CELL_COLUMNS] and 0 <= line < graph[roads.CELL_ROWS]:
         start = graph[roads.CELLS] + line * graph[roads.CELL_COLUMNS] + column
         for k in range(graph[roads.CELL_LANES] + graph[start], graph[roads.CELL_LANES] + graph[start + 1]):

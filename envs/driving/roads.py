@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.driving import lanes as ln
+from foveal.envs.driving.grid import near_lanes
 from foveal.envs.scene import Lane
-from foveal.kernels import kernel
 
 Name = tuple[str, str, int]
 Point = tuple[float, float]
 Lines = tuple[str, str]
 
-CELL = 4.0  # m: side of a cell of the grid that tells which lanes are near
 ANY_PLACE = -1  # in a route: whichever of the road's lanes is closest
 
 # Where the parts of `Network.graph` begin.
@@ -398,7 +397,7 @@ class Road:
             [(firsts[start[:2]], start[2])] + [(firsts[road], ANY_PLACE) for road in pairwise(path)]
             for (start, _), path in self._routes.items()
         ]
-        cells, (x, y, columns, rows, reach) = _cells(lanes, len(names))
+        cells, (x, y, columns, rows, reach) = near_lanes(lanes, len(names))
         starts, exit_roads = _csr(exits)
         near_starts, near_lanes = _csr([[lane for lane, _ in lane_list] for lane_list in near])
         _, near_after = _csr([[after for _, after in lane_list] for lane_list in near])
@@ -428,37 +427,3 @@ class Road:
 def _csr(lists: list[list[int]]) -> tuple[list[int], list[int]]:
     """Lists as one, and where each begins in it (one more than there are lists)."""
     return [0, *np.cumsum([len(one) for one in lists], dtype=int).tolist()], [item for one in lists for item in one]
-
-
-def _cells(lanes: NDArray[np.float64], count: int) -> tuple[list[list[int]], tuple[int, int, int, int, int]]:
-    """Which lanes come within `reach` metres (L1, in their own coordinates) of each cell, and the grid itself.
-
-    The L1 distance to a lane is at least the way to its centre line as the crow flies; beyond the ends of a sine lane,
-    whose continuation swings, that way is up to 1 + amplitude x pulsation times as long.
-    """
-    reach = int(np.ceil(lanes[:count, ln.WIDTH].max() / 2 + 1 + ln.OVERHANG))
-    paths = []
-    for lane in range(count):
-        along = np.linspace(0, lanes[lane, ln.LENGTH], int(lanes[lane, ln.LENGTH] / 0.5) + 2)
-        paths.append(np.array([ln.from_lane(lanes, lane, s, 0.0) for s in along]))
-    corners = np.concatenate(paths)
-    low = np.floor(corners.min(0) - reach)
-    columns, rows = np.ceil((corners.max(0) + reach - low) / CELL).astype(int)
-    near = np.zeros((columns * rows, count), np.bool_)
-    for lane, path in enumerate(paths):
-        swing = 1 + abs(lanes[lane, ln.AMPLITUDE] * lanes[lane, ln.PULSATION])
-        _mark(path, reach * swing + 0.5 * swing, low, columns, rows, near, lane)
-    return [np.flatnonzero(cell).tolist() for cell in near], (int(low[0]), int(low[1]), columns, rows, reach)
-
-
-@kernel
-def _mark(path, reach, low, columns, rows, near, lane):
-    """Mark the cells that come within `reach` metres of a point of `path`."""
-    far = reach + CELL * 0.75  # to a cell's centre; its corners are 0.71 cells away from there
-    for k in range(path.shape[0]):
-        x, y = path[k, 0] - low[0], path[k, 1] - low[1]
-        for column in range(max(int((x - far) / CELL), 0), min(int((x + far) / CELL) + 1, columns)):
-            for row in range(max(int((y - far) / CELL), 0), min(int((y + far) / CELL) + 1, rows)):
-                dx, dy = (column + 0.5) * CELL - x, (row + 0.5) * CELL - y
-                if dx * dx + dy * dy <= far * far:
-                    near[row * columns + column, lane] = True

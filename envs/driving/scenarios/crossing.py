@@ -17,7 +17,8 @@ from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.lanes import from_lane, heading_at, to_lane
 from foveal.envs.driving.observations.params import FEATURES
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import ScenarioParams, draw, enter, leave
+from foveal.envs.driving.scenario import ScenarioParams
+from foveal.envs.driving.spawning import draw, enter, leave
 from foveal.envs.driving.traffic import (
     CAR_LENGTH,
     COMFORT_ACCELERATION,

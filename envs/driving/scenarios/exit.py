@@ -43,7 +43,8 @@ from numpy.typing import NDArray
 from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.observations.params import FEATURES, OBSERVATIONS
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import MOST, Scenario, ScenarioParams, draw, enter_on_lane, worlds
+from foveal.envs.driving.scenario import MOST, Scenario, ScenarioParams, worlds
+from foveal.envs.driving.spawning import draw, enter_on_lane
 from foveal.envs.driving.traffic import CHANGES_LANES, CRASHED, EGO, IDM, KIND, LANE, ROUTE, SPEED, TARGET_LANE
 from foveal.envs.params import param
 from foveal.kernels import kernel

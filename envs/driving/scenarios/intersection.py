@@ -50,7 +50,7 @@ from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.lanes import from_lane, heading_at, is_on, to_lane
 from foveal.envs.driving.network import Drive, substep
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import Scenario, draw, draw_normal, enter, leave, worlds
+from foveal.envs.driving.scenario import Scenario, worlds
 from foveal.envs.driving.scenarios.crossing import (
     ARMS,
     OUTER,
@@ -64,6 +64,7 @@ from foveal.envs.driving.scenarios.crossing import (
     on_exit,
     route,
 )
+from foveal.envs.driving.spawning import draw, draw_normal, enter, leave
 from foveal.envs.driving.traffic import CRASHED, EGO, LANE, ROUTE, SPEED, X, Y
 from foveal.envs.params import param
 from foveal.kernels import kernel

@@ -42,7 +42,8 @@ from foveal.envs.driving.lanes import from_lane, heading_at, is_on, to_lane
 from foveal.envs.driving.observations.attributes import ATTRIBUTES
 from foveal.envs.driving.observations.params import OBSERVATIONS
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import Scenario, ScenarioParams, enter, worlds
+from foveal.envs.driving.scenario import Scenario, ScenarioParams, worlds
+from foveal.envs.driving.spawning import enter
 from foveal.envs.driving.traffic import TARGET_LANE, X, Y
 from foveal.envs.params import param
 from foveal.kernels import kernel

@@ -50,7 +50,7 @@ from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.lanes import from_lane, heading_at, to_lane
 from foveal.envs.driving.network import Drive
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import Scenario, draw, enter, leave, worlds
+from foveal.envs.driving.scenario import Scenario, worlds
 from foveal.envs.driving.scenarios.crossing import (
     ACCESS,
     ARMS,
@@ -65,6 +65,7 @@ from foveal.envs.driving.scenarios.crossing import (
     lay_crossing,
     route,
 )
+from foveal.envs.driving.spawning import draw, enter, leave
 from foveal.envs.driving.traffic import COS, CRASHED, EGO, LANE, ROUTE, SIN, SPEED, X, Y
 from foveal.envs.params import param
 from foveal.kernels import kernel

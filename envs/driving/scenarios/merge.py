@@ -41,14 +41,8 @@ from typing import NamedTuple
 from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.lanes import from_lane
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import (
-    Scenario,
-    ScenarioParams,
-    draw,
-    enter,
-    put_object,
-    worlds,
-)
+from foveal.envs.driving.scenario import Scenario, ScenarioParams, worlds
+from foveal.envs.driving.spawning import draw, enter, put_object
 from foveal.envs.driving.traffic import (
     CRASHED,
     IDM,

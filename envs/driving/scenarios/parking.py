@@ -46,16 +46,8 @@ from foveal.envs.driving.lanes import from_lane, heading_at
 from foveal.envs.driving.observations.goal import FEATURES
 from foveal.envs.driving.observations.params import GRID_FEATURES, OBSERVATIONS
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import (
-    Scenario,
-    ScenarioParams,
-    ScenarioWorld,
-    draw,
-    enter,
-    enter_on_lane,
-    put_object,
-    worlds,
-)
+from foveal.envs.driving.scenario import Scenario, ScenarioParams, ScenarioWorld, worlds
+from foveal.envs.driving.spawning import draw, enter, enter_on_lane, put_object
 from foveal.envs.driving.traffic import COS, CRASHED, LANDMARK, LANE, OBSTACLE, SIN, SPEED, STEERED, X, Y
 from foveal.envs.params import param
 from foveal.kernels import kernel

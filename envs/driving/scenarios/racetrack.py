@@ -47,8 +47,9 @@ from foveal.envs.driving.controls import ACTIONS
 from foveal.envs.driving.lanes import from_lane, is_on, to_lane
 from foveal.envs.driving.observations.params import GRID_FEATURES, OBSERVATIONS
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import Scenario, ScenarioParams, draw, enter_on_lane, put_object, worlds
+from foveal.envs.driving.scenario import Scenario, ScenarioParams, worlds
 from foveal.envs.driving.scenarios.tracks import TRACKS, lay_track
+from foveal.envs.driving.spawning import draw, enter_on_lane, put_object
 from foveal.envs.driving.traffic import CRASHED, IDM, LANE, OBSTACLE, X, Y
 from foveal.envs.params import param
 from foveal.kernels import kernel

@@ -45,8 +45,9 @@ from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.lanes import from_lane
 from foveal.envs.driving.navigation import on_road
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import MOST, Scenario, ScenarioParams, draw, draw_normal, enter_on_lane, worlds
+from foveal.envs.driving.scenario import MOST, Scenario, ScenarioParams, worlds
 from foveal.envs.driving.scenarios.roundabout_road import lay_roundabout
+from foveal.envs.driving.spawning import draw, draw_normal, enter_on_lane
 from foveal.envs.driving.traffic import CRASHED, EGO, EXPONENT, IDM, KIND, LANE, ROUTE, SPEED, SPEED_INDEX, X, Y
 from foveal.envs.params import param
 from foveal.kernels import kernel

@@ -40,15 +40,8 @@ from foveal.envs.driving.lanes import from_lane
 from foveal.envs.driving.motion import speed_to_index
 from foveal.envs.driving.observations.params import OBSERVATIONS
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import (
-    MOST,
-    Scenario,
-    ScenarioParams,
-    draw_normal,
-    enter,
-    enter_on_lane,
-    worlds,
-)
+from foveal.envs.driving.scenario import MOST, Scenario, ScenarioParams, worlds
+from foveal.envs.driving.spawning import draw_normal, enter, enter_on_lane
 from foveal.envs.driving.traffic import (
     CHANGES_LANES,
     CRASHED,

@@ -45,16 +45,8 @@ from foveal.envs.driving.lanes import from_lane
 from foveal.envs.driving.navigation import on_road
 from foveal.envs.driving.observations.params import OBSERVATIONS
 from foveal.envs.driving.roads import Road
-from foveal.envs.driving.scenario import (
-    MOST,
-    Scenario,
-    ScenarioParams,
-    draw,
-    draw_normal,
-    enter,
-    enter_on_lane,
-    worlds,
-)
+from foveal.envs.driving.scenario import MOST, Scenario, ScenarioParams, worlds
+from foveal.envs.driving.spawning import draw, draw_normal, enter, enter_on_lane
 from foveal.envs.driving.traffic import CRASHED, EGO, EXPONENT, IDM, LANE, ROUTE, SPEED
 from foveal.envs.params import param
 from foveal.kernels import kernel
