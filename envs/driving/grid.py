@@ -11,7 +11,7 @@ from foveal.kernels import kernel
 CELL = 4.0  # m: side of a cell
 
 
-def near_lanes(lanes: NDArray[np.float64], count: int) -> tuple[list[list[int]], tuple[int, int, int, int, int]]:
+def lanes_by_cell(lanes: NDArray[np.float64], count: int) -> tuple[list[list[int]], tuple[int, int, int, int, int]]:
     """Which lanes come within `reach` metres (L1, in their own coordinates) of each cell, and the grid itself.
 
     The L1 distance to a lane is at least the way to its centre line as the crow flies; beyond the ends of a sine lane,

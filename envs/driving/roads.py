@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.driving import lanes as ln
-from foveal.envs.driving.grid import near_lanes
+from foveal.envs.driving.grid import lanes_by_cell
 from foveal.envs.scene import Lane
 
 Name = tuple[str, str, int]
@@ -397,7 +397,7 @@ class Road:
             [(firsts[start[:2]], start[2])] + [(firsts[road], ANY_PLACE) for road in pairwise(path)]
             for (start, _), path in self._routes.items()
         ]
-        cells, (x, y, columns, rows, reach) = near_lanes(lanes, len(names))
+        cells, (x, y, columns, rows, reach) = lanes_by_cell(lanes, len(names))
         starts, exit_roads = _csr(exits)
         near_starts, near_lanes = _csr([[lane for lane, _ in lane_list] for lane_list in near])
         _, near_after = _csr([[after for _, after in lane_list] for lane_list in near])
