@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from foveal.agents.config import PPOConfig
-from foveal.agents.drivers import DRIVERS
 from foveal.agents.files import RunError
 from foveal.cli import COMMANDS, main
 from foveal.commands import training
@@ -224,11 +223,19 @@ def test_bench_measures_all_contenders_and_saves(monkeypatch, capsys, elsewhere)
     assert (
         report["cores"] >= 1 and report["threads"] >= 1 and report["rows"] == 16 and report["versions"]["highway-env"]
     )
-    for env_id, found in report["worlds"].items():
-        assert env_id in out and {"foveal", "highway-env, 1 row"} <= found.keys()
+    assert [one["task"] for one in report["speeds"]] == ["foveal/Highway-v0", "foveal/HighwayFast-v0"]
+    for one in report["speeds"]:
+        name, found = one["task"], one["by"]
+        assert name in out and {"foveal", "highway-env, 1 row"} <= found.keys()
         assert all(len(rate["repeats"]) == 2 and rate["median"] > 0 for rate in found.values())
-        assert report["batches"][env_id].keys() == {"8", "16"} and report["state_bytes"][env_id] > 0
-    assert "cores" in out and "foveal is faster by" in out
+        assert report["batches"][name].keys() == {"8", "16"} and report["state_bytes"][name] > 0
+    assert "cores" in out and "how many times faster" in out
+
+
+def test_bench_has_every_task_with_actions_of_its_space():
+    for task in bench.ALL:
+        for kind in bench.DRIVING:
+            assert bench._foveal(task, 2, kind)() == 2
 
 
 def test_affordable_steps_are_the_configured_ones_at_most():
@@ -245,7 +252,7 @@ def test_demo_trains_compares_and_films(capsys, elsewhere, monkeypatch):
     for name in ("eval.json", "curve.png", "video/episode.mp4"):
         assert (folder / name).stat().st_size > 100 and str(folder / name) in out
     rows = [line.split()[0] for line in out.splitlines() if "%" not in line and " [" in line]
-    assert {*DRIVERS, "runs/demo"} <= set(rows)
+    assert {"random", "slowest", "keep-right", "idm-mobil", "runs/demo"} == set(rows)
     assert first_free(folder) == Path("runs/demo-2")
 
 

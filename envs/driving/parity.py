@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -328,19 +328,29 @@ def provenance() -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 1 if anything disagrees."""
+    """The command line; 1 if anything disagrees.
+
+    What has been compared is kept beside the compiled kernels, so that a grid goes on where it stopped as long as no
+    kernel has changed.
+    """
     parser = argparse.ArgumentParser(prog="python -m foveal.envs.driving.parity", description=__doc__)
     parser.add_argument("out", nargs="?", type=Path, help="write the report to this JSON file")
     parser.add_argument("--workers", type=int, default=2, help="processes (2)")
     parser.add_argument("--quick", action="store_true", help="one seed a case, five steps an episode")
+    parser.add_argument("--seeds", type=int, default=1000, help="most seeds of a case (as many as it has)")
     parser.add_argument("--first-seed", type=int, default=0, help="(0)")
     options = parser.parse_args(arguments)
-    limits = {"most_seeds": 1, "most_steps": 5} if options.quick else {}
-    origin = provenance()  # before it can change
-    episodes, found, began = grid(first_seed=options.first_seed, **limits), [], time.monotonic()
+    limits = {"most_seeds": 1, "most_steps": 5} if options.quick else {"most_seeds": options.seeds}
+    origin, began = provenance(), time.monotonic()  # before it can change
+    episodes = grid(first_seed=options.first_seed, **limits)
+    kept = _Kept()
+    found = [(episode, comparison) for episode in episodes if (comparison := kept.of(episode)) is not None]
+    left = [episode for episode in episodes if kept.of(episode) is None]
+    print(f"{len(found)} of {len(episodes)} episodes compared before", flush=True)
     with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
-        for episode, comparison in pool.imap_unordered(run, episodes):
+        for episode, comparison in pool.imap_unordered(run, left):
             found.append((episode, comparison))
+            kept.add(episode, comparison)
             if not comparison.agrees:
                 kind = "UNDETERMINED" if comparison.undetermined else "DISAGREE"
                 print(f"{kind} {episode}: {comparison.disagreement} {comparison.largest}", flush=True)
@@ -352,6 +362,32 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({name: value for name, value in result.items() if name != "configurations"}, indent=1))
     return 1 if result["disagreements"] else 0
+
+
+class _Kept:
+    """Comparisons by episode, in a file of lines of JSON that belongs to the present kernels."""
+
+    def __init__(self) -> None:
+        folder = kernels.cache_folder()
+        self._path = None if folder is None else folder / "parity.jsonl"
+        self._kept: dict[str, Comparison] = {}
+        if self._path is not None and self._path.exists():
+            for line in self._path.read_text().splitlines():
+                with suppress(ValueError, KeyError, TypeError):  # a torn last line
+                    told = json.loads(line)
+                    self._kept[told["episode"]] = Comparison(**told["comparison"])
+
+    @staticmethod
+    def _key(episode: Episode) -> str:
+        return json.dumps(asdict(episode), sort_keys=True)
+
+    def of(self, episode: Episode) -> Comparison | None:
+        return self._kept.get(self._key(episode))
+
+    def add(self, episode: Episode, comparison: Comparison) -> None:
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(json.dumps({"episode": self._key(episode), "comparison": asdict(comparison)}) + "\n")
 
 
 if __name__ == "__main__":

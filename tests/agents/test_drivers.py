@@ -46,7 +46,7 @@ def _seen(lane, speed, *others, drift=0.0):
 @pytest.mark.parametrize("name", DRIVERS)
 @pytest.mark.parametrize("rows", [1, 5])
 def test_actions_are_in_the_action_space_and_rows_are_independent(name, rows):
-    env = gymnasium.make_vec(FAST, num_envs=rows)
+    env = gymnasium.make_vec("foveal/LeftTurn-v0" if name == "gap-acceptance" else FAST, num_envs=rows)
     driver = make_driver(name, env)
     observations, _ = env.reset(seed=0)
     for _ in range(40):
@@ -146,7 +146,8 @@ def test_keep_right_moves_over_only_where_it_is_clear(scene, action):
 
 def test_rank_on_the_road():
     """Means over 150 seeds; the gaps are many standard errors wide."""
-    returns = {name: evaluate(FAST, name, episodes=150, seed=0).metrics["return"].mean for name in DRIVERS}
+    on_the_road = ("random", "slowest", "keep-right", "idm-mobil")
+    returns = {name: evaluate(FAST, name, episodes=150, seed=0).metrics["return"].mean for name in on_the_road}
     assert returns["random"] < 11 < 19 < returns["slowest"] < returns["keep-right"] < returns["idm-mobil"]
 
 
@@ -155,5 +156,36 @@ def test_unknown_names_and_foreign_worlds_are_refused():
     with pytest.raises(ValueError, match=r"unknown driver 'keepright'; did you mean 'keep-right'\?"):
         make_driver("keepright", env)
     env.action_names = ("LEFT", "RIGHT")
-    with pytest.raises(ValueError, match="'slowest' needs the actions LANE_LEFT"):
+    with pytest.raises(ValueError, match="'slowest' needs the action SLOWER"):
         make_driver("slowest", env)
+    with pytest.raises(ValueError, match="'keep-right' needs the actions LANE_LEFT"):
+        make_driver("keep-right", env)
+    with pytest.raises(ValueError, match="'gap-acceptance' needs a world with a conflict point"):
+        make_driver("gap-acceptance", env)
+
+
+def test_gaps_are_taken_and_waited_for():
+    """Of cars that come, those that would be at the conflict point with the ego are let pass."""
+    env = gymnasium.make_vec("foveal/LeftTurn-v0", num_envs=1)
+    driver, (x, y) = make_driver("gap-acceptance", env), env.rules.conflict
+    units = np.array([1, 100, 100, 20, 20, 1, 1])
+
+    def seen(ego_m, ego_speed, *oncoming):
+        cars = [(1, x, y + ego_m, 0, -ego_speed, 0, -1), *((1, x, y - far, 0, speed, 0, 1) for far, speed in oncoming)]
+        observation = np.zeros((1, 15, 7), np.float32)
+        observation[0, : len(cars)] = np.array(cars) / units
+        return observation
+
+    slower, _, faster = range(3)
+    assert driver(seen(20, 9)) == faster
+    assert driver(seen(20, 9, (30, 9))) == slower
+    assert driver(seen(45, 9, (45, 9))) == slower
+    assert driver(seen(20, 9, (90, 9))) == faster
+    assert driver(seen(8, 5, (20, 9))) == faster, "too late to stop"
+    assert driver(seen(20, 9, (-15, 9))) == faster, "it has passed"
+
+    successes = [evaluate("foveal/LeftTurn-v0", name, episodes=200, seed=0) for name in ("gap-acceptance", "idle")]
+    through = [
+        float(np.mean((e.per_episode["terminated"] == 1) & (e.per_episode["collision"] == 0))) for e in successes
+    ]
+    assert through[0] > through[1]

@@ -28,6 +28,7 @@ def test_each_seed_counts_exactly_its_first_episode():
             "return": total,
             "length": len(speeds),
             "success": float(not terminated),
+            "terminated": float(terminated),
             "collision": float(info["crashed"]),
             "speed": np.mean(speeds),
         }

@@ -70,6 +70,8 @@ class ObservationParams(Params):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if 0 < self.observation_range_y < 0.1:
+            raise ValueError(f"observation_range_y={self.observation_range_y}: must be 0 or at least 0.1")
         kinds = set(self.observation_tuple if self.observation == "Tuple" else (self.observation,))
         if "on_road" in self.observation_features and kinds - {"OccupancyGrid", *FEATURELESS}:
             raise ValueError(f"observation_features={self.observation_features}: 'on_road' is of a grid only")

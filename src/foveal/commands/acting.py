@@ -37,8 +37,8 @@ class Eval:
     """World; by default that of the first run, or foveal/HighwayFast-v0."""
     set: Settings = ()
     """A parameter of the world (`foveal list ENV` shows them), such as lanes_count=5."""
-    episodes: int | None = None
-    """Episodes, each with a seed of its own; 1,000 by default, 10,000 in each setting of a suite [1]."""
+    episodes: int = 0
+    """Episodes, each with a seed of its own; 0 for 1,000, or 10,000 in each setting of a suite [1]."""
     seed: int = EVALUATION_SEEDS
     """First seed [1]; those from 2147483648 on are held out from training."""
     out: Path | None = None
@@ -46,7 +46,7 @@ class Eval:
 
     def run(self) -> None:
         """Evaluate, print and save."""
-        if self.episodes is not None and self.episodes < 2:
+        if self.episodes != 0 and self.episodes < 2:
             raise BadInput(f"--episodes {self.episodes}: must be at least 2")
         if self.suite is not None:
             return self._run_suite(self.suite)

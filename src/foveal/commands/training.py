@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _FREE_TO_CHANGE = ("max_seconds", "checkpoint_steps", "tensorboard")
 
 
+_COMPARED = ("random", "slowest", "keep-right", "idm-mobil")
+"""Drivers beside which the demo shows what it trained."""
+
+
 @dataclass(frozen=True)
 class Train:
     """Train a policy with PPO; the run is a folder with checkpoints, metrics and a learning curve."""
@@ -107,7 +111,6 @@ class Demo:
     def run(self) -> None:
         """Do it, and print a table and the paths."""
         from foveal.agents.config import PPOConfig
-        from foveal.agents.drivers import DRIVERS
         from foveal.agents.files import RunError
         from foveal.agents.training import train
 
@@ -118,8 +121,8 @@ class Demo:
             raise BadInput(f"--seconds {self.seconds:g} --episodes {self.episodes}: too few")
         with told_as(BadInput, TypeError, ValueError):
             config = PPOConfig(env_id=DEFAULT_WORLD, seed=self.seed, max_seconds=self.seconds)
-        print(f"evaluating {', '.join(DRIVERS)} (the first start compiles the world)", flush=True)
-        results = [Cast([name]).evaluate(name, self.episodes, EVALUATION_SEEDS) for name in DRIVERS]
+        print(f"evaluating {', '.join(_COMPARED)} (the first start compiles the world)", flush=True)
+        results = [Cast([name]).evaluate(name, self.episodes, EVALUATION_SEEDS) for name in _COMPARED]
         with told_as(Failure, RunError, OSError):
             config = dataclasses.replace(config, total_steps=affordable_steps(config, self.seconds))
             print(f"training an ego-attention policy for {config.total_steps:,} steps", flush=True)

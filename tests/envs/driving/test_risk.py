@@ -45,7 +45,17 @@ def risk_of(road: Road, *places: tuple[float, float, float, float], **features: 
         settle(t, along, network.lanes, network.graph, i)
     zero = np.zeros(1, np.int64)
     sight = Sight(
-        t[None], zero + len(places), zero[:, None], zero, zero, zero, network.lanes, network.graph, SPEEDS, len(places)
+        t[None],
+        zero + len(places),
+        zero[:, None],
+        zero,
+        zero,
+        zero,
+        zero,
+        network.lanes,
+        network.graph,
+        SPEEDS,
+        len(places),
     )
     measured = risk.Risk(sight, network.lane_count, len(places), None)
     measured.measure(np.arange(1))

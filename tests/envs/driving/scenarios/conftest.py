@@ -9,7 +9,7 @@ import foveal  # noqa: F401 (registers the ids)
 from foveal.envs.driving import lanes as ln
 from foveal.envs.driving import traffic as tr
 from foveal.envs.driving.interop import translate
-from foveal.envs.driving.network import CAR_LENGTH
+from foveal.envs.driving.traffic import CAR_LENGTH
 
 SAMPLED = (tr.X, tr.Y, tr.HEADING, tr.SPEED, tr.TARGET_SPEED, tr.TIMER, tr.EXPONENT, tr.LANE, tr.TARGET_LANE)
 

@@ -23,7 +23,7 @@ def world(rows=1, **params):
 
 def gap_acceptance(made):
     """Cross where nobody will be at the conflict point at the same time, else stop before the junction."""
-    state, rules = made.get_state(), made._rules
+    state, rules = made.get_state(), made.rules
     t, there = state["traffic"], np.arange(state["traffic"].shape[2]) < state["count"][:, None]
     oncoming = there & (t[:, tr.ROUTE] == route(NORTH, SOUTH))
     times = np.where(oncoming, (rules.conflict[1] - t[:, tr.Y]) / np.maximum(t[:, tr.SPEED], 1.0), np.inf)
@@ -63,7 +63,7 @@ def at(made, lane, along, **features):
 
 def test_the_conflict_point_is_where_the_turn_crosses_the_oncoming_lane():
     made = world()
-    rules, lanes = made._rules, made._drive.lanes
+    rules, lanes = made.rules, made._drive.lanes
     oncoming = made.road.number(("ir2", "il0", 0))
     assert ln.to_lane(lanes, rules.turn, *rules.conflict) == pytest.approx((rules.conflict_along, 0), abs=1e-9)
     assert ln.to_lane(lanes, oncoming, *rules.conflict)[1] == pytest.approx(0, abs=1e-9)
@@ -77,7 +77,7 @@ def test_the_way_to_the_conflict_point_counts_down_by_what_is_driven():
         *_, info = made.step(np.array([IDLE]))
         way.append(info["distance_to_conflict"][0])
         speeds.append(info["speed"][0])
-    assert 30 < way[0] - made._rules.conflict_along < 50 and way[-1] <= -BEYOND and info["is_success"][0]
+    assert 30 < way[0] - made.rules.conflict_along < 50 and way[-1] <= -BEYOND and info["is_success"][0]
     np.testing.assert_allclose(-np.diff(way), 9.0, atol=0.4)
 
 
@@ -139,7 +139,7 @@ def test_streams_at_the_start_are_as_later():
         made = world(400, oncoming_density=10.0, duration=60.0)
         for _ in range(steps):
             made.step(np.full(400, SLOWER))
-        state, entry = made.get_state(), made._rules.crossing.entries[NORTH]
+        state, entry = made.get_state(), made.rules.crossing.entries[NORTH]
         there = np.arange(state["traffic"].shape[2]) < state["count"][:, None]
         counts.append(((state["traffic"][:, tr.LANE] == entry) & there).sum(1))
     assert counts[0].mean() == pytest.approx(counts[1].mean(), rel=0.25)
