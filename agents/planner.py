@@ -104,8 +104,9 @@ class Planner:
         actions = np.resize(np.arange(self._count), parents.size)
         self._world.set_state({name: array[parents] for name, array in state.items()})
         _, rewards, terminated, truncated, _ = self._world.step(self._first + actions)
-        outcome = (parents, actions, rewards, returns[parents] + rewards, terminated, truncated)
-        return _Tried(*(array[:used].copy() for array in outcome))
+        parents, actions, rewards = parents[:used], actions[:used], rewards[:used].copy()
+        ends = terminated[:used].copy(), truncated[:used].copy()
+        return _Tried(parents, actions, rewards, returns[parents] + rewards, *ends)
 
     def _choose(self, tried: _Tried) -> NDArray[np.int64]:
         """The branches that go on, best first: of twins only the best few."""

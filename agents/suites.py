@@ -231,9 +231,18 @@ def _plan(setting: Setting, episodes: int, branches: int, seed: int) -> dict[str
     for row_seed in setting.row_seeds(episodes, seed):
         world.reset(seed=row_seed)
         plan = planner.plan(world)
-        actions = iter(plan.actions)
-        done.append(first_episodes(world, lambda _, left=actions: np.array([next(left)]), row_seed))
+        done.append(first_episodes(world, _Replay(plan.actions), row_seed))
     return {name: np.concatenate([one[name] for one in done]) for name in done[0]}
+
+
+class _Replay:
+    """A policy that takes the actions of a plan, one after the other."""
+
+    def __init__(self, actions: NDArray[np.int64]) -> None:
+        self._left = iter(actions)
+
+    def __call__(self, observations: Any) -> NDArray[np.int64]:
+        return np.array([next(self._left)])
 
 
 def _step_time(setting: Setting) -> float:

@@ -78,7 +78,8 @@ class Controls:
         """The action of one ego that changes nothing, or, on a grid without zero, least."""
         if self._table is None:
             return np.zeros(len(self._axes), np.float32)
-        return np.argmin(np.abs(self._table - IDLE if self.meta else np.abs(self._table).sum(1)))
+        least = np.argmin(np.abs(self._table - IDLE if self.meta else np.abs(self._table).sum(1)))
+        return np.asarray(least)
 
     def split(self, actions: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Meta-actions (N, E) and acceleration and steering (N, E, 2) of a batch of actions."""

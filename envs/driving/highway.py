@@ -129,8 +129,8 @@ class Highway(DrivingWorld):
         features = len(FEATURES) if p.traffic[0] == sum(p.traffic) else len(FEATURES) + len(NETWORK_FEATURES)
         self._traffic = allocate(rows, columns, features)
         self._seen: Observation | None = None
-        self._sight: Sight | None = None  # for what reads any road; the highway's own observation does without
-        if is_straight(p) and not (p.risk or p.cost or p.reward != "default"):
+        self._plain = is_straight(p) and not (p.risk or p.cost or p.reward != "default")
+        if self._plain:  # nothing reads the road as a network
             return kinematics_space(p.observation_vehicles_count), spaces.Discrete(5)
         road, network = _laid(p.lanes_count)
         self._sight = Sight(
@@ -198,7 +198,7 @@ class Highway(DrivingWorld):
         state = {"traffic": self._traffic, "time": self._time}
         if self._seen is not None:
             state |= memory(self._seen)
-        if self._sight is not None:
+        if not self._plain:
             observed = self._outcome.observed[:, None] if self._seen is None else self._seen.observed
             state |= self._equip(p.lanes_count, p.observation_vehicles_count, observed)
         return state
@@ -212,7 +212,7 @@ class Highway(DrivingWorld):
     def _advance(self, actions: NDArray[Any]) -> None:
         self._note_trace()
         launch(step_rows, self.num_envs, self._active, actions, self._trace_slot, self._trace, self._simulation)
-        if self._sight is not None:
+        if not self._plain:
             rows = np.flatnonzero(self._active)
             if self._seen is not None:
                 self._seen.observe(rows)

@@ -110,7 +110,7 @@ def _view_class() -> type[Any]:
             return {agent: kind(every[agent]) for agent in self.agents}
 
         def _observed(self, observations: NDArray[Any]) -> dict[str, Any]:
-            shape = self.observation_spaces[self.possible_agents[0]].shape
+            shape = self.observation_spaces[self.possible_agents[0]].shape or ()
             return self._each(observations[0].reshape(len(self.possible_agents), *shape), np.array)
 
         def _told(self, infos: dict[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def draw_actions(world: DrivingWorld, policy: str, seed: int, count: int) -> NDA
         weights = np.array([named.get(name, 0.0) for name in world.action_names])
         if policy == "calm" and not weights.any():  # a grid of steering angles
             weights = np.where(np.arange(weights.size) == weights.size // 2, weights.size, 1.0)
-    return rng.choice(each, size=(count, *space.shape), p=weights / weights.sum())
+    return rng.choice(each, size=(count, *(space.shape or ())), p=weights / weights.sum())
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ class ScenarioWorld(DrivingWorld):
         self._count, self._draws, self._clock = (np.zeros(rows, np.int64) for _ in range(3))
         self._egos, self._time = np.zeros((rows, egos), np.int64), np.zeros(rows)
         self._able, self._due = np.zeros((rows, egos, 5), np.bool_), np.zeros(rows, np.bool_)
-        self._given = np.zeros((rows, int(np.prod(self._controls.space.shape))))
+        self._given = np.zeros((rows, int(np.prod(self._controls.space.shape or ()))))
         speeds = np.array(p.action_target_speeds)
         self._sight = Sight(
             self._traffic, self._count, self._egos, self._clock, self._seed, self._episode, self._elapsed,

@@ -116,8 +116,8 @@ def lay_crossing(ends: str = "o") -> Road:
         road.straight(right, f"{ends}{(arm - 1) % 4}", begin, end, **lay(("none", "continuous")))
     for turn in (1, 2, 3, 0) if ends == "o" else (1, 2, 3):
         for arm in range(ARMS):
-            end = (arm + turn) % ARMS
-            assert road.route((f"o{arm}", f"ir{arm}", 0), f"{ends}{end}") == route(arm, end)
+            to = (arm + turn) % ARMS
+            assert road.route((f"o{arm}", f"ir{arm}", 0), f"{ends}{to}") == route(arm, to)
     return road
 
 
@@ -130,9 +130,9 @@ def route(begin, end):
 
 def crossing(road: Road, most: int) -> Crossing:
     """The crossing on this road, for at most so many vehicles beside the egos."""
-    entries = [road.number((f"o{arm}", f"ir{arm}", 0)) for arm in range(ARMS)]
+    south, west, north, east = (road.number((f"o{arm}", f"ir{arm}", 0)) for arm in range(ARMS))
     exits = [next(road.number(name) for name in road.names() if name[0] == f"il{arm}") for arm in range(ARMS)]
-    return Crossing(tuple(entries), tuple(exits), most)
+    return Crossing((south, west, north, east), (exits[0], exits[1], exits[2], exits[3]), most)
 
 
 @kernel

@@ -10,6 +10,7 @@ Source: highway-env 1.12, `envs/racetrack_env.py`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -117,7 +118,7 @@ def lay_track(track: str, *, length: float, lanes: int, speed_limit: float) -> R
     return road
 
 
-def _lay(road: Road, name: str, shape: tuple[float, ...], lines: tuple[str, str], speed_limit: float) -> None:
+def _lay(road: Road, name: Sequence[str], shape: tuple[float, ...], lines: tuple[str, str], speed_limit: float) -> None:
     begin, end = name
     if len(shape) == 4:
         x, y, stop_x, stop_y = shape
