@@ -337,15 +337,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("out", nargs="?", type=Path, help="write the report to this JSON file")
     parser.add_argument("--workers", type=int, default=2, help="processes (2)")
     parser.add_argument("--quick", action="store_true", help="one seed a case, five steps an episode")
+    parser.add_argument("--kept", action="store_true", help="report what has been compared before, and run nothing")
+    parser.add_argument("--ids", nargs="+", help="highway-env's ids (all)")
     parser.add_argument("--seeds", type=int, default=1000, help="most seeds of a case (as many as it has)")
     parser.add_argument("--first-seed", type=int, default=0, help="(0)")
     options = parser.parse_args(arguments)
     limits = {"most_seeds": 1, "most_steps": 5} if options.quick else {"most_seeds": options.seeds}
     origin, began = provenance(), time.monotonic()  # before it can change
     episodes = grid(first_seed=options.first_seed, **limits)
+    if options.ids:
+        episodes = [episode for episode in episodes if episode.env_id in options.ids]
     kept = _Kept()
     found = [(episode, comparison) for episode in episodes if (comparison := kept.of(episode)) is not None]
-    left = [episode for episode in episodes if kept.of(episode) is None]
+    left = [] if options.kept else [episode for episode in episodes if kept.of(episode) is None]
     print(f"{len(found)} of {len(episodes)} episodes compared before", flush=True)
     with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
         for episode, comparison in pool.imap_unordered(run, left):
@@ -357,7 +361,7 @@ def main(arguments: list[str] | None = None) -> int:
             if len(found) % 25 == 0 or len(found) == len(episodes):
                 seconds = time.monotonic() - began
                 print(f"{len(found)} of {len(episodes)} episodes, {seconds:.0f} s", flush=True)
-    result = {**origin, **report(found)}
+    result = {**origin, "planned": len(episodes), **report(found)}
     if options.out:
         options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({name: value for name, value in result.items() if name != "configurations"}, indent=1))
