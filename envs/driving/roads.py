@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.driving import lanes as ln
 from foveal.envs.driving.grid import lanes_by_cell
+from foveal.envs.params import did_you_mean
 from foveal.envs.scene import Lane
 
 Name = tuple[str, str, int]
@@ -59,6 +60,21 @@ class Network(NamedTuple):
     lane_count: int
 
 
+class Rest(TypedDict, total=False):
+    """What else a lane has, and what it is if it is not said."""
+
+    width: float
+    """Metres; 4."""
+    lines: Lines
+    """Marking on the left and on the right: "none", "striped" (both) or "continuous"."""
+    forbidden: bool
+    """Whether no vehicle may change into it; False."""
+    speed_limit: float | None
+    """m/s; 20, None for none."""
+    priority: int
+    """Right of way, 0; the higher goes first."""
+
+
 @dataclass
 class _Laid:
     fields: dict[int, float]
@@ -84,12 +100,7 @@ class Road:
         end: str,
         start: Point,
         stop: Point,
-        *,
-        width: float = 4.0,
-        lines: Lines = ("striped", "striped"),
-        forbidden: bool = False,
-        speed_limit: float | None = 20.0,
-        priority: int = 0,
+        **rest: Unpack[Rest],
     ) -> Name:
         """Lay a straight lane from `start` to `stop`, metres.
 
@@ -98,11 +109,7 @@ class Road:
             end: Node at its end.
             start: (x, y) of its start, metres.
             stop: (x, y) of its end, metres.
-            width: Metres.
-            lines: Marking on the left and on the right: "none", "striped" or "continuous".
-            forbidden: Whether no vehicle may change into it.
-            speed_limit: m/s; None for none.
-            priority: Right of way; the higher goes first.
+            **rest: See `Rest`.
 
         Returns:
             Its name.
@@ -115,7 +122,7 @@ class Road:
             ln.KIND: ln.STRAIGHT, ln.X: x, ln.Y: y, ln.COS: dx / length, ln.SIN: dy / length,
             ln.HEADING: float(np.arctan2(dy, dx)), ln.LENGTH: length,
         }  # fmt: skip
-        return self._lay(begin, end, shape, width, lines, forbidden, speed_limit, priority)
+        return self._lay(begin, end, shape, rest)
 
     def sine(
         self,
@@ -126,12 +133,7 @@ class Road:
         amplitude: float,
         pulsation: float,
         phase: float,
-        *,
-        width: float = 4.0,
-        lines: Lines = ("striped", "striped"),
-        forbidden: bool = False,
-        speed_limit: float | None = 20.0,
-        priority: int = 0,
+        **rest: Unpack[Rest],
     ) -> Name:
         """Lay a lane that swings about the straight line from `start` to `stop`; see `straight`.
 
@@ -143,15 +145,10 @@ class Road:
             amplitude: Metres to the right.
             pulsation: rad/m.
             phase: rad, at the start.
-            width: Metres.
-            lines: Marking on the left and on the right.
-            forbidden: Whether no vehicle may change into it.
-            speed_limit: m/s; None for none.
-            priority: Right of way.
+            **rest: See `Rest`.
         """
         name = self.straight(
-            begin, end, start, stop,
-            width=width, lines=lines, forbidden=forbidden, speed_limit=speed_limit, priority=priority,
+            begin, end, start, stop, **rest,
         )  # fmt: skip
         swing = {ln.KIND: ln.SINE, ln.AMPLITUDE: amplitude, ln.PULSATION: pulsation, ln.PHASE: phase}
         self._laid(name).fields.update(swing)
@@ -167,11 +164,7 @@ class Road:
         end_phase: float,
         *,
         clockwise: bool = True,
-        width: float = 4.0,
-        lines: Lines = ("striped", "striped"),
-        forbidden: bool = False,
-        speed_limit: float | None = 20.0,
-        priority: int = 0,
+        **rest: Unpack[Rest],
     ) -> Name:
         """Lay a lane along a circle; see `straight`.
 
@@ -183,11 +176,7 @@ class Road:
             start_phase: rad, from the x axis towards the y axis.
             end_phase: rad.
             clockwise: Seen on the screen, where y points down: towards growing phases.
-            width: Metres.
-            lines: Marking on the left and on the right.
-            forbidden: Whether no vehicle may change into it.
-            speed_limit: m/s; None for none.
-            priority: Right of way.
+            **rest: See `Rest`.
         """
         turn = 1.0 if clockwise else -1.0
         length = radius * (end_phase - start_phase) * turn
@@ -197,19 +186,14 @@ class Road:
             ln.KIND: ln.CIRCULAR, ln.X: centre[0], ln.Y: centre[1], ln.RADIUS: radius, ln.PHASE: start_phase,
             ln.TURN: turn, ln.LENGTH: length,
         }  # fmt: skip
-        return self._lay(begin, end, shape, width, lines, forbidden, speed_limit, priority)
+        return self._lay(begin, end, shape, rest)
 
     def polyline(
         self,
         begin: str,
         end: str,
         points: Sequence[Point],
-        *,
-        width: float = 4.0,
-        lines: Lines = ("striped", "striped"),
-        forbidden: bool = False,
-        speed_limit: float | None = 20.0,
-        priority: int = 0,
+        **rest: Unpack[Rest],
     ) -> Name:
         """Lay a lane along straight pieces between points; see `straight`.
 
@@ -217,11 +201,7 @@ class Road:
             begin: Node at its start.
             end: Node at its end.
             points: At least two (x, y), metres.
-            width: Metres.
-            lines: Marking on the left and on the right.
-            forbidden: Whether no vehicle may change into it.
-            speed_limit: m/s; None for none.
-            priority: Right of way.
+            **rest: See `Rest`.
         """
         corners = np.asarray(points, np.float64)
         pieces = np.linalg.norm(np.diff(corners, axis=0), axis=1) if corners.ndim == 2 else np.zeros(1)
@@ -231,7 +211,7 @@ class Road:
         steps = np.diff(corners, axis=0)
         headings = np.arctan2(steps[:, 1], steps[:, 0])
         shape = {ln.KIND: ln.POLYLINE, ln.LENGTH: float(along[-1]), ln.POINTS_COUNT: len(corners)}
-        name = self._lay(begin, end, shape, width, lines, forbidden, speed_limit, priority)
+        name = self._lay(begin, end, shape, rest)
         self._laid(name).points = np.column_stack([corners, along, np.append(headings, headings[-1])])
         return name
 
@@ -358,17 +338,13 @@ class Road:
             drawn.append(Lane(centre, float(lanes[number, ln.WIDTH]), self._laid(name).lines))
         return tuple(drawn)
 
-    def _lay(
-        self,
-        begin: str,
-        end: str,
-        shape: dict[int, float],
-        width: float,
-        lines: Lines,
-        forbidden: bool,
-        speed_limit: float | None,
-        priority: int,
-    ) -> Name:
+    def _lay(self, begin: str, end: str, shape: dict[int, float], rest: Rest) -> Name:
+        if unknown := sorted(rest.keys() - Rest.__annotations__.keys()):
+            raise TypeError(
+                f"unknown option {unknown[0]!r} of a lane{did_you_mean(unknown[0], list(Rest.__annotations__))}"
+            )
+        width, lines = rest.get("width", 4.0), rest.get("lines", ("striped", "striped"))
+        speed_limit = rest.get("speed_limit", 20.0)
         if not 0.5 <= width <= 100:
             raise ValueError(f"lane {begin!r} to {end!r}: width {width} m, must be in [0.5, 100]")
         if speed_limit is not None and not speed_limit > 0:
@@ -376,7 +352,7 @@ class Road:
         if not set(lines) <= {"none", "striped", "continuous"}:
             raise ValueError(f"lane {begin!r} to {end!r}: lines {lines} must be 'none', 'striped' or 'continuous'")
         common = {
-            ln.WIDTH: width, ln.FORBIDDEN: forbidden, ln.PRIORITY: priority,
+            ln.WIDTH: width, ln.FORBIDDEN: rest.get("forbidden", False), ln.PRIORITY: rest.get("priority", 0),
             ln.SPEED_LIMIT: np.inf if speed_limit is None else speed_limit,
         }  # fmt: skip
         road = self._roads.setdefault((begin, end), [])

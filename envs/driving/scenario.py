@@ -31,7 +31,7 @@ from foveal.envs.driving.temperaments import shares
 from foveal.envs.driving.world import DrivingWorld
 from foveal.envs.params import param
 from foveal.envs.scene import Lane
-from foveal.kernels import launch
+from foveal.kernels import LIGHT, launch
 
 MOST = 1e9  # in place of no limit
 
@@ -228,7 +228,7 @@ class ScenarioWorld(DrivingWorld):
     def _spawn(self, rows: Rows) -> None:
         self._given[rows] = 0.0
         self._due[rows] = False
-        launch(clear_rows, rows.size, rows, self._drive)
+        launch(clear_rows, rows.size, rows, self._drive, grain=LIGHT)
         launch(self.scenario.spawn, rows.size, rows, self._drive, self.rules)
         begin(self._seen, rows)
         self._judge(rows, np.ones_like(self._egos))
@@ -242,9 +242,9 @@ class ScenarioWorld(DrivingWorld):
         self._given[...] = actions.reshape(self._given.shape)
         drive, scenario = self._drive, self.scenario
         if scenario.before is not None:
-            launch(scenario.before, rows.size, rows, drive, self.rules)
+            launch(scenario.before, rows.size, rows, drive, self.rules, grain=LIGHT)
         if scenario.observes_first:
-            launch(act_rows, rows.size, rows, meta, controls, drive)
+            launch(act_rows, rows.size, rows, meta, controls, drive, grain=LIGHT)
             self._seen.observe(rows)
         launch(step_rows, rows.size, rows, meta, controls, self._trace_slot, self._trace, self._traced, drive)
         if not scenario.observes_first:
@@ -263,11 +263,11 @@ class ScenarioWorld(DrivingWorld):
 
     def _judge(self, rows: Rows, meta: NDArray[np.int64]) -> None:
         """Reward these rows and say which have ended."""
-        launch(self.scenario.judge, rows.size, rows, meta, self._drive, self.rules)
+        launch(self.scenario.judge, rows.size, rows, meta, self._drive, self.rules, grain=LIGHT)
         if self._controls.meta:
             drive = self._drive
             last = drive.speeds.size - 1
-            launch(able_rows, rows.size, rows, drive.traffic, drive.egos, drive.lanes, last, self._able)
+            launch(able_rows, rows.size, rows, drive.traffic, drive.egos, drive.lanes, last, self._able, grain=LIGHT)
 
     def _restored(self) -> None:
         rows = np.arange(self.num_envs)

@@ -155,6 +155,10 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+LIGHT = 512
+"""Grain of a kernel of some 0.1 us a row: what it costs to hand work to a thread pays only from there on."""
+
+
 def launch(row_kernel: Callable[..., None], rows: int, *args: Any, grain: int = 8) -> None:
     """Run ``row_kernel(start, stop, *args)`` over ``rows`` rows, split over threads where that pays.
 

@@ -6,7 +6,7 @@ which writes some rows of it, and `observed` (N, E, S), who is in which slot, or
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self
 
 import numpy as np
 from gymnasium import spaces
@@ -42,25 +42,6 @@ class Observation(Protocol):
         ...
 
 
-@runtime_checkable
-class Remembering(Protocol):
-    """A kind that shows something of the past too.
-
-    Attributes:
-        memory: Arrays (N, ...) that a world's state must hold besides its own.
-    """
-
-    memory: dict[str, NDArray[Any]]
-
-    def begin(self, rows: NDArray[np.int64]) -> None:
-        """Write the first observations of these rows' episodes."""
-        ...
-
-    def recall(self, rows: NDArray[np.int64]) -> None:
-        """Write the observations of these rows anew, where `memory` has been restored."""
-        ...
-
-
 KINDS: dict[str, type[Any]] = {
     "Kinematics": Kinematics,
     "OccupancyGrid": OccupancyGrid,
@@ -83,14 +64,15 @@ def make_observation(p: ObservationParams, sight: Sight, road: Road, start: Name
 
 def begin(kind: Observation, rows: NDArray[np.int64]) -> None:
     """Write the first observations of these rows' episodes."""
-    (kind.begin if isinstance(kind, Remembering) else kind.observe)(rows)
+    getattr(kind, "begin", kind.observe)(rows)
 
 
 def recall(kind: Observation, rows: NDArray[np.int64]) -> None:
     """Write the observations of these rows anew, after the world's state was restored."""
-    (kind.recall if isinstance(kind, Remembering) else kind.observe)(rows)
+    getattr(kind, "recall", kind.observe)(rows)
 
 
 def memory(kind: Observation) -> dict[str, NDArray[Any]]:
     """The arrays (N, ...) that the world's state must hold for this kind."""
-    return kind.memory if isinstance(kind, Remembering) else {}
+    held: dict[str, NDArray[Any]] = getattr(kind, "memory", {})
+    return held

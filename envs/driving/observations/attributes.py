@@ -29,7 +29,7 @@ from foveal.envs.driving.traffic import (
     Y,
 )
 from foveal.envs.rng import uniform
-from foveal.kernels import kernel, launch
+from foveal.kernels import LIGHT, kernel, launch
 
 ATTRIBUTES = ("state", "derivative", "reference_state")
 FARTHEST_START = 1000.0  # m from the world's origin
@@ -73,7 +73,7 @@ class Attributes:
 
     def observe(self, rows: NDArray[np.int64]) -> None:
         """Write the observations of these rows into `array`."""
-        launch(observe_rows, rows.size, rows, self._sight, self._noise, *self._arrays.values())
+        launch(observe_rows, rows.size, rows, self._sight, self._noise, *self._arrays.values(), grain=LIGHT)
 
 
 def _bounds(lasts: float, dt: float, acceleration: float, noise: Noise) -> NDArray[np.float64]:

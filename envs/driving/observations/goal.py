@@ -16,7 +16,7 @@ from foveal.envs.driving.observations.kinematics import place_or_velocity
 from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.roads import Name, Road
 from foveal.envs.driving.traffic import COS, MAX_SPEED, SIN
-from foveal.kernels import kernel, launch
+from foveal.kernels import LIGHT, kernel, launch
 
 FEATURES = ("presence", "x", "y", "vx", "vy", "cos_h", "sin_h")
 MOST_AWAY = 200.0  # m from the world's origin where an ego begins; what collisions may push it in all
@@ -66,7 +66,9 @@ class KinematicsGoal:
     def observe(self, rows: NDArray[np.int64]) -> None:
         """Write the observations of these rows into `array`."""
         ego, achieved, goal = self.array.values()
-        launch(observe_rows, rows.size, rows, self._sight, self._features, self._scales, ego, achieved, goal)
+        launch(
+            observe_rows, rows.size, rows, self._sight, self._features, self._scales, ego, achieved, goal, grain=LIGHT
+        )
 
 
 @kernel

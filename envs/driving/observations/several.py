@@ -46,11 +46,11 @@ class Several:
             kind.observe(rows)
 
     def begin(self, rows: NDArray[np.int64]) -> None:
-        """See `foveal.envs.driving.observations.Remembering`."""
+        """See `foveal.envs.driving.observations`."""
         for kind in self._kinds:
             observations.begin(kind, rows)
 
     def recall(self, rows: NDArray[np.int64]) -> None:
-        """See `foveal.envs.driving.observations.Remembering`."""
+        """See `foveal.envs.driving.observations`."""
         for kind in self._kinds:
             observations.recall(kind, rows)
