@@ -16,27 +16,33 @@ class World:
         single: Import path of the `SingleEnv`.
         batch: Import path of the `BatchEnv`.
         summary: One line for ``foveal list``.
+        observation: Its shape, or the names and the shape of its parts.
+        action: How many there are to choose from, or how many real numbers one is.
         defaults: Parameters in which this id differs from its class.
     """
 
     single: str
     batch: str
     summary: str
+    observation: str
+    action: str
     defaults: dict[str, Any] = field(default_factory=dict)
 
 
-def _scenario(module: str, name: str, summary: str, **defaults: Any) -> World:
+def _scenario(module: str, name: str, summary: str, observation: str, action: str = "5") -> World:
     path = f"foveal.envs.driving.scenarios.{module}:{name}"
-    return World(f"{path}Env", path, summary, defaults)
+    return World(f"{path}Env", path, summary, observation, action)
 
 
 _HIGHWAY = ("foveal.envs.driving.highway:HighwayEnv", "foveal.envs.driving.highway:Highway")
 
 WORLDS: dict[str, World] = {
-    "foveal/Highway-v0": World(*_HIGHWAY, "four lanes, fifty cars at 15 Hz: highway-env's highway-v0"),
+    "foveal/Highway-v0": World(*_HIGHWAY, "four lanes, fifty cars at 15 Hz: highway-env's highway-v0", "5x5", "5"),
     "foveal/HighwayFast-v0": World(
         *_HIGHWAY,
         "three lanes, twenty cars at 5 Hz: highway-env's highway-fast-v0",
+        "5x5",
+        "5",
         {
             "simulation_frequency": 5,
             "lanes_count": 3,
@@ -46,19 +52,37 @@ WORLDS: dict[str, World] = {
             "traffic_collisions": False,
         },
     ),
-    "foveal/Merge-v0": _scenario("merge", "Merge", "let a car merge from a ramp: highway-env's merge-v1"),
+    "foveal/Merge-v0": _scenario("merge", "Merge", "let a car merge from a ramp: highway-env's merge-v1", "5x5"),
     "foveal/Intersection-v0": _scenario(
-        "intersection", "Intersection", "cross a junction without lights: highway-env's intersection-v2"
+        "intersection", "Intersection", "cross a junction without lights: highway-env's intersection-v2", "15x7", "3"
     ),
-    "foveal/LeftTurn-v0": _scenario("left_turn", "LeftTurn", "turn left through gaps in the oncoming stream"),
-    "foveal/Roundabout-v0": _scenario("roundabout", "Roundabout", "pass a roundabout: highway-env's roundabout-v1"),
-    "foveal/UTurn-v0": _scenario("u_turn", "UTurn", "pass slow cars around a bend: highway-env's u-turn-v1"),
-    "foveal/TwoWay-v0": _scenario("two_way", "TwoWay", "overtake with oncoming traffic: highway-env's two-way-v0"),
-    "foveal/Exit-v0": _scenario("exit", "Exit", "cross a highway in time for the exit: highway-env's exit-v1"),
-    "foveal/Racetrack-v0": _scenario("racetrack", "Racetrack", "stay on a winding course: highway-env's racetrack-v1"),
-    "foveal/Parking-v0": _scenario("parking", "Parking", "park a car, given the space: highway-env's parking-v0"),
+    "foveal/LeftTurn-v0": _scenario(
+        "left_turn", "LeftTurn", "turn left through gaps in the oncoming stream", "15x7", "3"
+    ),
+    "foveal/Roundabout-v0": _scenario(
+        "roundabout", "Roundabout", "pass a roundabout: highway-env's roundabout-v1", "5x5"
+    ),
+    "foveal/UTurn-v0": _scenario("u_turn", "UTurn", "pass slow cars around a bend: highway-env's u-turn-v1", "3x3x16"),
+    "foveal/TwoWay-v0": _scenario(
+        "two_way", "TwoWay", "overtake with oncoming traffic: highway-env's two-way-v0", "3x3x5"
+    ),
+    "foveal/Exit-v0": _scenario("exit", "Exit", "cross a highway in time for the exit: highway-env's exit-v1", "15x7"),
+    "foveal/Racetrack-v0": _scenario(
+        "racetrack", "Racetrack", "stay on a winding course: highway-env's racetrack-v1", "2x12x12", "1 real"
+    ),
+    "foveal/Parking-v0": _scenario(
+        "parking",
+        "Parking",
+        "park a car, given the space: highway-env's parking-v0",
+        "achieved_goal, desired_goal, observation: 6",
+        "2 real",
+    ),
     "foveal/LaneKeeping-v0": _scenario(
-        "lane_keeping", "LaneKeeping", "keep a slipping car on its lane: highway-env's lane-keeping-v0"
+        "lane_keeping",
+        "LaneKeeping",
+        "keep a slipping car on its lane: highway-env's lane-keeping-v0",
+        "derivative, reference_state, state: 4x1",
+        "1 real",
     ),
 }
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium
 import pytest
 
 from foveal.agents.config import PPOConfig
@@ -119,6 +120,17 @@ def test_list_tells_worlds_and_their_parameters(capsys):
     assert "20,25,30" in out and "time limit [s]" in out
     (line,) = (line for line in out.splitlines() if line.startswith("lanes_count"))
     assert line.split()[1] == "3", "the id's own default, not the class's"
+
+
+@pytest.mark.parametrize("env_id", WORLDS)
+def test_list_tells_the_spaces_that_the_worlds_have(env_id):
+    env = gymnasium.make(env_id)
+    space, action = env.observation_space, env.action_space
+    parts = dict(space.items()) if isinstance(space, gymnasium.spaces.Dict) else {"": space}
+    (shape,) = {"x".join(map(str, part.shape)) for part in parts.values()}
+    names = ", ".join(parts)
+    assert WORLDS[env_id].observation == (f"{names}: {shape}" if names else shape)
+    assert WORLDS[env_id].action == (str(action.n) if hasattr(action, "n") else f"{action.shape[0]} real")
 
 
 def test_tables_are_drawn_on_a_terminal(capsys, monkeypatch):

@@ -43,7 +43,8 @@ class List:
         if self.picture is not None:
             draw_worlds([self.env] if self.env else list(WORLDS), self.picture)
         if self.env is None:
-            print_table(["world", "what it is"], [[name, world.summary] for name, world in WORLDS.items()])
+            known = [[name, world.observation, world.action, world.summary] for name, world in WORLDS.items()]
+            print_table(["world", "observation", "actions", "what it is"], known)
             return
         kind = params_class(self.env)
         defaults = kind(**WORLDS[self.env].defaults)
