@@ -42,11 +42,11 @@ def test_the_suites_are_three_tasks_at_three_densities_and_the_one_of_dilu():
 def test_a_row_for_every_driver_agent_and_the_planner():
     (dilu,) = suites.SUITES["dilu"]
     agents = [("mine", lambda observations: np.full(len(observations), 4))]
-    rows = {row.agent: row for row in suites.run([dilu], agents, episodes=17, planned=2, branches=100)}
+    rows = {row.agent: row for row in suites.run([dilu], agents, episodes=17, planned=4, branches=1024)}
     assert rows.keys() == {*dilu.drivers, "mine", "planner"}
     assert rows["mine"].returns == rows["slowest"].returns and rows["mine"].optimality == pytest.approx(0)
-    assert rows["planner"].optimality == pytest.approx(100) and rows["planner"].episodes == 2
-    assert rows["planner"].success.mean == 1 and rows["slowest"].success.mean == 0
+    assert rows["planner"].optimality == pytest.approx(100) and rows["planner"].episodes == 4
+    assert rows["planner"].success.mean >= 0.75 > rows["slowest"].success.mean  # of these four one starts lost
     assert all(0 <= row.ttc_s.mean <= 10 and 0 <= row.collision.mean <= 1 for row in rows.values())
 
 
