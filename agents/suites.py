@@ -85,8 +85,8 @@ _DILU_SEEDS = (5838, 2421, 7294, 9650, 4176, 6382, 8765, 1348, 4213, 2572, 5678,
 SUITES: dict[str, tuple[Setting, ...]] = {
     "tell-drive": (
         *(
-            Setting(f"left turn, {cars:g} cars/min", "foveal/LeftTurn-v0", {"oncoming_density": cars, "risk": True}, None,
-                    ("random", "idle", "slowest", "gap-acceptance"))
+            Setting(f"left turn, {cars:g} cars/min", "foveal/LeftTurn-v0", {"oncoming_density": cars, "risk": True},
+                    None, ("random", "idle", "slowest", "gap-acceptance"))
             for cars in (10.0, 20.0, 30.0)
         ),
         *(

@@ -46,7 +46,7 @@ def test_a_row_for_every_driver_agent_and_the_planner():
     assert rows.keys() == {*dilu.drivers, "mine", "planner"}
     assert rows["mine"].returns == rows["slowest"].returns and rows["mine"].optimality == pytest.approx(0)
     assert rows["planner"].optimality == pytest.approx(100) and rows["planner"].episodes == 4
-    assert rows["planner"].success.mean >= 0.75 > rows["slowest"].success.mean  # of these four one starts lost
+    assert rows["planner"].success.mean >= 0.75 > rows["slowest"].success.mean  # one crashes in its second step
     assert all(0 <= row.ttc_s.mean <= 10 and 0 <= row.collision.mean <= 1 for row in rows.values())
 
 
