@@ -11,6 +11,7 @@ from one to the other, and the clip on delta becomes a clip on it: no trigonomet
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,19 @@ GAIN_SPEED = 1 / 0.6  # 1/s
 MAX_STEERING = math.pi / 3  # rad
 MAX_SLIP_SIN = math.sin(math.atan(math.tan(MAX_STEERING) / 2))
 _MAX_COMMAND_SIN = math.sin(math.pi / 4)
+
+
+def fastest(p: Any) -> float:
+    """m/s, either way, that an ego can reach in a world with these parameters.
+
+    A continuous action may overshoot the limit by one substep. Target speeds are approached by v' = (1 - g) v + g T,
+    which overshoots where a substep is long (g > 1) and stays within g |T| / (1 - |1 - g|).
+    """
+    if p.action != "DiscreteMeta":
+        return MAX_SPEED + float(p.action_acceleration) / p.simulation_frequency
+    gain = GAIN_SPEED / p.simulation_frequency
+    target = max(map(abs, p.action_target_speeds))
+    return max(MAX_SPEED, gain * target / (1 - abs(1 - gain)))
 
 
 @inlined

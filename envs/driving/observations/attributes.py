@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from foveal.envs.driving.dynamics import AXLE, FRICTION, INERTIA, MAX_YAW_RATE, derivative
 from foveal.envs.driving.lanes import heading_at, to_lane
+from foveal.envs.driving.motion import fastest
 from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.roads import Name, Road
 from foveal.envs.driving.traffic import (
     ACCELERATION,
     HEADING,
     LATERAL_SPEED,
-    MAX_SPEED,
     SPEED,
     STEERING,
     TARGET_LANE,
@@ -69,18 +69,17 @@ class Attributes:
         """See `foveal.envs.driving.observations.Observation`."""
         noise = Noise(p.state_noise, p.derivative_noise)
         lasts, dt = p.duration + 2 / p.policy_frequency, 1 / p.simulation_frequency
-        return cls(sight, p.observation_attributes, noise, _bounds(lasts, dt, p.action_acceleration, noise))
+        return cls(sight, p.observation_attributes, noise, _bounds(lasts, dt, fastest(p), noise))
 
     def observe(self, rows: NDArray[np.int64]) -> None:
         """Write the observations of these rows into `array`."""
         launch(observe_rows, rows.size, rows, self._sight, self._noise, *self._arrays.values(), grain=LIGHT)
 
 
-def _bounds(lasts: float, dt: float, acceleration: float, noise: Noise) -> NDArray[np.float64]:
-    """Largest absolute entries (3, 4) after `lasts` seconds, by the largest rates of the tyre model."""
+def _bounds(lasts: float, dt: float, speed: float, noise: Noise) -> NDArray[np.float64]:
+    """Largest absolute entries (3, 4) after `lasts` s at no more than `speed` m/s, by the tyre model's largest rates."""
     force = 4 * FRICTION * (np.pi / 2 + np.pi)  # N, of both tyres: arc tangents lie within pi
     yaw_rate = MAX_YAW_RATE + dt * (AXLE / INERTIA * force + 4 * MAX_YAW_RATE)
-    speed = MAX_SPEED + acceleration * dt
     sliding = force + yaw_rate * speed
     lateral = sliding * lasts
     place, heading = FARTHEST_START + (speed + lateral) * lasts, 2 * np.pi + yaw_rate * lasts

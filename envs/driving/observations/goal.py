@@ -12,10 +12,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from foveal.envs.driving.motion import fastest
 from foveal.envs.driving.observations.kinematics import place_or_velocity
 from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.roads import Name, Road
-from foveal.envs.driving.traffic import COS, MAX_SPEED, SIN
+from foveal.envs.driving.traffic import COS, SIN
 from foveal.kernels import LIGHT, kernel, launch
 
 FEATURES = ("presence", "x", "y", "vx", "vy", "cos_h", "sin_h")
@@ -53,14 +54,14 @@ class KinematicsGoal:
     @classmethod
     def from_params(cls, p: Any, sight: Sight, road: Road, start: Name) -> Self:
         """See `foveal.envs.driving.observations.Observation`."""
-        fastest = MAX_SPEED + p.action_acceleration / p.simulation_frequency
+        most = fastest(p)
         lasts = p.duration + 2 / p.policy_frequency
         return cls(
             sight,
             p.observation_features,
             p.observation_scales,
-            fastest=fastest,
-            furthest=MOST_AWAY + 2 * fastest * lasts,
+            fastest=most,
+            furthest=MOST_AWAY + 2 * most * lasts,
         )
 
     def observe(self, rows: NDArray[np.int64]) -> None:

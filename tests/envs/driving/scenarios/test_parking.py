@@ -124,6 +124,21 @@ def test_a_wall_stops_a_car_and_ends_the_episode():
     assert np.abs(observation["observation"][:2] * 100).max() < 36
 
 
+@pytest.mark.parametrize("speeds", [(20.0, 25.0, 30.0), (-30.0, 0.0, 30.0), (100.0, 200.0)])
+@pytest.mark.parametrize("frequency", [1, 2, 15])
+def test_bounds_hold_where_long_substeps_overshoot_the_target_speed(speeds, frequency):
+    world = Parking(
+        16, action="DiscreteMeta", action_target_speeds=speeds, simulation_frequency=frequency, policy_frequency=1,
+        duration=30.0, add_walls=False, autoreset_mode="disabled", max_episode_steps=20,
+    )  # fmt: skip
+    world.reset(seed=0)
+    world.action_space.seed(0)
+    for _ in range(20):
+        assert world.observation_space.contains(world.step(world.action_space.sample())[0])
+        if (world._terminated | world._truncated).any():
+            break
+
+
 def test_bounds_are_finite_and_hold_at_full_speed():
     env = gymnasium.make("foveal/Parking-v0", add_walls=False, duration=30.0, action_acceleration=50.0)
     observed, _ = env.reset(seed=0)
