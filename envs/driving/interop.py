@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium
+from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from foveal.envs.driving import traffic as tr
@@ -43,7 +45,7 @@ def from_highway_env(env: Any, **options: Any) -> DrivingWorld:
 
     Args:
         env: A highway-env instance (wrapped or not, already reset), or a sequence of them with equal configurations,
-            one a row.
+            one a row. A `TimeLimit` around it is translated too, as ``max_episode_steps``.
         **options: `BatchEnv` arguments such as ``autoreset_mode``, or parameters that are to be others.
 
     Returns:
@@ -53,11 +55,12 @@ def from_highway_env(env: Any, **options: Any) -> DrivingWorld:
     Raises:
         ValueError: naming the setting that cannot be translated.
     """
-    envs = [one.unwrapped for one in (env if isinstance(env, Sequence) else [env])]
-    params = params_of(envs[0])
-    for other in envs[1:]:
-        if params_of(other) != params:
+    wrapped = env if isinstance(env, Sequence) else [env]
+    params = _arguments(wrapped[0])
+    for other in wrapped[1:]:
+        if _arguments(other) != params:
             raise ValueError("the highway-env instances have different configurations")
+    envs = [one.unwrapped for one in wrapped]
     world: Any = world_named(name_of(envs[0]))(len(envs), **{**params, **options})
     world.reset(seed=0)
     state = world.get_state()
@@ -84,6 +87,16 @@ def params_of(env: Any) -> dict[str, Any]:
     params = params_from_config(env.config, world) | WORLDS[name_of(env)][1]
     if world is Highway:
         params["traffic_collisions"] = any(v.check_collisions for v in env.road.vehicles[1:])
+    return params
+
+
+def _arguments(env: Any) -> dict[str, Any]:
+    """Parameters and step limit; highway-env's own time limits are in its configuration, this one is Gymnasium's."""
+    params = params_of(env)
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, TimeLimit):
+            return params | {"max_episode_steps": env._max_episode_steps}
+        env = env.env
     return params
 
 

@@ -26,7 +26,7 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "RacetrackEnvOval": (f"{_SCENARIOS}.racetrack:Racetrack", {"track": "oval", "speed_limit": 10.0}),
     "RacetrackEnv": (f"{_SCENARIOS}.racetrack:Racetrack", {"track": "standard", "speed_limit": 10.0}),
     "ParkingEnv": (f"{_SCENARIOS}.parking:Parking", {}),
-    "LaneKeepingEnv": (f"{_SCENARIOS}.lane_keeping:LaneKeeping", {}),
+    "LaneKeepingEnv": (f"{_SCENARIOS}.lane_keeping:LaneKeeping", {"duration": 1e6}),
 }
 """highway-env's classes of environments (subclasses included): our batched world, and what its rules amount to."""
 

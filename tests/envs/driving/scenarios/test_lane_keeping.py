@@ -1,11 +1,11 @@
 """Lane keeping: the tyre model, the road, noise, and the order of a step, against highway-env's."""
 
 import copy
-import dataclasses
 
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.wrappers import TimeLimit
 from highway_env.envs.lane_keeping_env import LaneKeepingEnv
 from highway_env.vehicle.dynamics import BicycleVehicle
 from hypothesis import given, settings
@@ -68,10 +68,17 @@ def test_the_road_is_highway_envs():
             np.testing.assert_allclose(ln.heading_at(lanes, number, along), lane.heading_at(along), atol=1e-15)
 
 
-def test_parameters_are_those_of_highway_envs_id():
-    assert dataclasses.asdict(LaneKeepingParams(**params_of(LaneKeepingEnv()))) == dataclasses.asdict(
-        LaneKeepingParams()
-    )
+def test_parameters_are_those_of_highway_envs_id_but_for_its_time_limit():
+    assert LaneKeepingParams(**params_of(LaneKeepingEnv())) == LaneKeepingParams(duration=1e6)
+
+
+def test_a_step_limit_around_highway_env_is_translated():
+    env = TimeLimit(LaneKeepingEnv(config={"simulation_frequency": 30, "policy_frequency": 7}), 4)
+    env.reset(seed=3)
+    env.step(env.action_space.sample())
+    world = from_highway_env(env)
+    assert world.max_episode_steps == 4 and from_highway_env(env.unwrapped).max_episode_steps is None
+    assert [bool(world.step(np.zeros((1, 1), np.float32))[3][0]) for _ in range(3)] == [False, False, True]
 
 
 def test_two_hundred_steps_then_the_end_as_the_registered_id_has():
