@@ -11,56 +11,29 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from foveal.envs.batch import Infos, Rows, SingleEnv
-from foveal.envs.driving.collisions import collide
-from foveal.envs.driving.drivers import decide
-from foveal.envs.driving.motion import advance, settle, speed_to_index
 from foveal.envs.driving.observations import Observation, begin, make_observation, memory, recall
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
-from foveal.envs.driving.observations.straight import is_straight, kinematics_space, observe_kinematics
+from foveal.envs.driving.observations.straight import is_straight, kinematics_space
 from foveal.envs.driving.options import DrivingParams
 from foveal.envs.driving.roads import Network, Road
-from foveal.envs.driving.simulation import REWARD_TERMS, Outcome, Rules, Simulation
-from foveal.envs.driving.straight import (
-    LANE_WIDTH,
-    MAX_LANES,
-    ROAD_LENGTH,
-    allocate_ranks,
-    on_lane,
-    rank,
-    reachable,
+from foveal.envs.driving.simulation import (
+    REWARD_TERMS,
+    SPEED_LIMIT,
+    Outcome,
+    Rules,
+    Simulation,
+    restore_rows,
+    spawn_rows,
+    step_rows,
 )
-from foveal.envs.driving.temperaments import choose_driver, set_exponent, shares
-from foveal.envs.driving.traffic import (
-    CHECKS_COLLISIONS,
-    COS,
-    CRASHED,
-    FEATURES,
-    HEADING,
-    LANE,
-    NETWORK_FEATURES,
-    PUSH_X,
-    PUSH_Y,
-    PUSHED,
-    ROUTE,
-    SPEED,
-    SPEED_INDEX,
-    TARGET_LANE,
-    TARGET_SPEED,
-    TIMER,
-    TRACED,
-    X,
-    Y,
-    allocate,
-)
+from foveal.envs.driving.straight import LANE_WIDTH, MAX_LANES, ROAD_LENGTH, allocate_ranks
+from foveal.envs.driving.temperaments import shares
+from foveal.envs.driving.traffic import CRASHED, FEATURES, LANE, NETWORK_FEATURES, SPEED, TARGET_LANE, allocate
 from foveal.envs.driving.world import DrivingWorld
 from foveal.envs.params import param
-from foveal.envs.rng import uniform
 from foveal.envs.scene import Lane
-from foveal.kernels import kernel, launch
-
-SPEED_LIMIT = 30.0  # m/s
-LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = range(5)
+from foveal.kernels import launch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,8 +46,6 @@ class HighwayParams(ObservationParams, DrivingParams):
     duration: float = param(40.0, "time limit [s]", low=0.01, high=1e5)
     ego_spacing: float = param(2.0, "room before the ego at the start, relative to the usual [1]", low=0.1, high=100)
     vehicles_density: float = param(1.0, "traffic density [1]", low=0.05, high=5)
-    simulation_frequency: int = param(15, "substeps [1/s]", low=1, high=200)
-    policy_frequency: int = param(1, "decisions [1/s]", low=1, high=200)
     collision_reward: float = param(-1.0, "reward for a crash [1]", low=-100, high=100)
     right_lane_reward: float = param(0.1, "reward on the rightmost lane, 0 on the left [1]", low=-100, high=100)
     high_speed_reward: float = param(0.4, "reward at the top of reward_speed_range [1]", low=-100, high=100)
@@ -84,35 +55,11 @@ class HighwayParams(ObservationParams, DrivingParams):
     normalize_reward: bool = param(True, "map the reward to [0, 1]")
     offroad_terminal: bool = param(False, "end the episode when the ego leaves the road")
     traffic_collisions: bool = param(True, "other vehicles collide with each other too")
-    action_target_speeds: tuple[float, ...] = param(
-        (20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
-    )
-    screen_width: int = param(600, "frame width [px]", low=16, high=4096)
-    screen_height: int = param(150, "frame height [px]", low=16, high=4096)
-    scaling: float = param(5.5, "frame scale [px/m]", low=0.1, high=100)
-    centering_position: tuple[float, ...] = param(
-        (0.3, 0.5), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.simulation_frequency < self.policy_frequency:
-            raise ValueError(
-                f"simulation_frequency={self.simulation_frequency}: must be at least "
-                f"policy_frequency={self.policy_frequency}"
-            )
         if self.initial_lane_id is not None and self.initial_lane_id >= self.lanes_count:
             raise ValueError(f"initial_lane_id={self.initial_lane_id}: must be in [0, {self.lanes_count - 1}]")
-        if not self.reward_speed_range[0] < self.reward_speed_range[1]:
-            raise ValueError(f"reward_speed_range={self.reward_speed_range}: must be increasing")
-        steps = np.diff(self.action_target_speeds)
-        if not (steps > 0).all() or not np.allclose(steps, steps[0]):
-            raise ValueError(f"action_target_speeds={self.action_target_speeds}: must be increasing and evenly spaced")
-        if self.normalize_reward and not self.high_speed_reward + self.right_lane_reward - self.collision_reward > 1e-6:
-            raise ValueError(
-                f"collision_reward={self.collision_reward}: must be below high_speed_reward + right_lane_reward "
-                "where normalize_reward"
-            )
 
 
 class Highway(DrivingWorld):
@@ -315,139 +262,3 @@ def _road(lanes: int) -> tuple[Lane, ...]:
         )
         for lane in range(lanes)
     )
-
-
-@kernel
-def spawn_rows(start, stop, rows, seeds, episodes, sim):
-    """Row kernel: place the ego, then each other vehicle ahead of all before it, and observe."""
-    rules = sim.rules
-    crowd = np.exp(-5 / 40 * rules.lanes)
-    for k in range(start, stop):
-        r = rows[k]
-        t = sim.traffic[r]
-        sim.time[r] = 0.0
-        for i in range(t.shape[1]):
-            draws = 4 * i
-            lane = int(uniform(seeds[r], episodes[r], draws) * rules.lanes)
-            if i == 0:
-                lane = lane if rules.initial_lane < 0 else rules.initial_lane
-                speed, spacing = 25.0, rules.ego_spacing
-            else:
-                speed = SPEED_LIMIT * (0.7 + 0.1 * uniform(seeds[r], episodes[r], draws + 1))
-                spacing = rules.traffic_spacing
-            offset = spacing * (12 + speed) * crowd
-            x = 3 * offset if i == 0 else t[X, i - 1]
-            x += offset * (0.9 + 0.2 * uniform(seeds[r], episodes[r], draws + 2))
-            place(t, i, x, lane, speed)
-            t[CHECKS_COLLISIONS, i] = 1.0 if i == 0 or rules.traffic_collisions else 0.0
-            set_exponent(t, i, uniform(seeds[r], episodes[r], draws + 3))
-            if i > 0 and rules.shares[0] < 1.0:
-                choose_driver(t, i, rules.shares, seeds[r], episodes[r])
-        t[TARGET_SPEED, 0] = sim.target_speeds[speed_to_index(t[SPEED, 0], sim.target_speeds)]
-        settle(t, rules.lanes)
-        finish(sim, r)
-
-
-@kernel
-def place(t, i, x, lane, speed):
-    """Put vehicle `i` on the middle of a lane, driving along it, with a fresh mind."""
-    t[X, i], t[Y, i], t[HEADING, i], t[SPEED, i] = x, LANE_WIDTH * lane, 0.0, speed
-    t[LANE, i] = t[TARGET_LANE, i] = lane
-    t[TARGET_SPEED, i] = speed
-    t[TIMER, i] = ((t[X, i] + t[Y, i]) * np.pi) % 1.0
-    t[CRASHED, i] = t[PUSHED, i] = 0.0
-    t[PUSH_X, i] = t[PUSH_Y, i] = 0.0
-
-
-@kernel
-def step_rows(start, stop, active, actions, trace_slot, trace, sim):
-    """Row kernel: act, simulate the substeps, reward and observe."""
-    rules = sim.rules
-    for r in range(start, stop):
-        if not active[r]:
-            continue
-        t, ranks = sim.traffic[r], sim.ranks[r]
-        sim.time[r] += rules.step_time
-        act(t, actions[r], rules.lanes, sim.target_speeds)
-        for frame in range(rules.frames):
-            decide(t, ranks, sim.nearest[r], rules.lanes, SPEED_LIMIT)
-            advance(t, rules.dt, rules.lanes)
-            rank(t, ranks, rules.lanes)
-            collide(t, ranks, rules.dt)
-            if trace_slot[r] >= 0:
-                keep(t, trace[trace_slot[r], frame])
-        finish(sim, r)
-        off_road = not on_lane(t[X, 0], t[Y, 0], t[LANE, 0])
-        sim.outcome.terminated[r] = t[CRASHED, 0] != 0 or (rules.offroad_terminal and off_road)
-        sim.outcome.truncated[r] = sim.time[r] >= rules.duration
-
-
-@kernel
-def restore_rows(start, stop, sim):
-    """Row kernel: recompute what follows from the state."""
-    for r in range(start, stop):
-        settle(sim.traffic[r], sim.rules.lanes)
-        finish(sim, r)
-
-
-@kernel
-def finish(sim, r):
-    """Rank the vehicles of row `r`, and write its reward, its observation and what the ego may do."""
-    t, lanes = sim.traffic[r], sim.rules.lanes
-    rank(t, sim.ranks[r], lanes)
-    reward(t, r, sim.rules, sim.outcome)
-    if sim.rules.kinematics:
-        observe_kinematics(t, lanes, sim.rules.see_behind, sim.outcome.observations[r], sim.outcome.observed[r])
-    enable(t, lanes, sim.target_speeds, sim.outcome.able[r])
-    if t.shape[0] > SPEED_INDEX:  # what reads any road expects these
-        t[ROUTE] = -1.0
-        t[SPEED_INDEX, 0] = speed_to_index(t[TARGET_SPEED, 0], sim.target_speeds)
-
-
-@kernel
-def enable(t, lanes, speeds, able):
-    """Write which meta-actions (5,) of the ego are not in vain."""
-    lane = t[LANE, 0]
-    able[IDLE] = True
-    able[LANE_LEFT] = lane > 0 and reachable(t[X, 0], t[Y, 0], lane - 1)
-    able[LANE_RIGHT] = lane < lanes - 1 and reachable(t[X, 0], t[Y, 0], lane + 1)
-    able[FASTER] = t[TARGET_SPEED, 0] < speeds[speeds.size - 1]
-    able[SLOWER] = t[TARGET_SPEED, 0] > speeds[0]
-
-
-@kernel
-def act(t, action, lanes, speeds):
-    """Apply a meta-action to the ego's target lane or target speed."""
-    if action in (FASTER, SLOWER):
-        index = speed_to_index(t[SPEED, 0], speeds) + (1 if action == FASTER else -1)
-        t[TARGET_SPEED, 0] = speeds[min(max(index, 0), speeds.size - 1)]
-    elif action != IDLE:
-        lane = t[TARGET_LANE, 0] + (1 if action == LANE_RIGHT else -1)
-        lane = min(max(lane, 0), lanes - 1)
-        if reachable(t[X, 0], t[Y, 0], lane):
-            t[TARGET_LANE, 0] = lane
-
-
-@kernel
-def reward(t, r, rules, outcome):
-    """Write the reward of row `r` and its terms."""
-    low, high = rules.speed_range
-    pace = (t[SPEED, 0] * t[COS, 0] - low) / (high - low)
-    terms = outcome.terms[r]
-    terms[0] = t[CRASHED, 0]
-    terms[1] = t[TARGET_LANE, 0] / max(rules.lanes - 1, 1)
-    terms[2] = min(max(pace, 0.0), 1.0)
-    terms[3] = 1.0 if on_lane(t[X, 0], t[Y, 0], t[LANE, 0]) else 0.0
-    collision, right, fast = rules.weights
-    total = collision * terms[0] + right * terms[1] + fast * terms[2]
-    if rules.normalize:
-        total = (total - collision) / (fast + right - collision)
-    outcome.rewards[r] = total * terms[3]
-
-
-@kernel
-def keep(t, frame):
-    """Write the TRACED features of every vehicle into one substep's record (V, T)."""
-    for i in range(t.shape[1]):
-        for k, feature in enumerate(TRACED):
-            frame[i, k] = t[feature, i]

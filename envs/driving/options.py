@@ -1,8 +1,10 @@
-"""Parameters that every driving world has: who the others are, what is rewarded, and what infos tell on request."""
+"""Parameters that every driving world has: frequencies, the others, rewards, what infos tell on request, the frame."""
 
 from __future__ import annotations
 
 import dataclasses
+
+import numpy as np
 
 from foveal.envs.driving.temperaments import DRIVERS
 from foveal.envs.params import Params, param
@@ -12,8 +14,16 @@ REWARDS = ("default", "progress", "route")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DrivingParams(Params):
-    """See `foveal.envs.driving.temperaments`, `foveal.envs.driving.rewards` and `foveal.envs.driving.risk`."""
+    """See `foveal.envs.driving.temperaments`, `foveal.envs.driving.rewards` and `foveal.envs.driving.risk`.
 
+    The frequencies, the speeds and the frame are named as in highway-env 1.12.
+    """
+
+    simulation_frequency: int = param(15, "substeps [1/s]", low=1, high=200)
+    policy_frequency: int = param(1, "decisions [1/s]", low=1, high=200)
+    action_target_speeds: tuple[float, ...] = param(
+        (20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
+    )
     traffic: tuple[float, ...] = param(
         (1.0, 0.0, 0.0, 0.0), f"shares of other drivers: {', '.join(DRIVERS)} [1]", low=0, high=1, items=(4, 4)
     )
@@ -41,6 +51,13 @@ class DrivingParams(Params):
     cost: bool = param(False, "infos tell of costs")
     cost_headway: float = param(1.0, "time headway below which there is a cost [s]", low=0, high=100)
 
+    screen_width: int = param(600, "frame width [px]", low=16, high=4096)
+    screen_height: int = param(150, "frame height [px]", low=16, high=4096)
+    scaling: float = param(5.5, "frame scale [px/m]", low=0.1, high=100)
+    centering_position: tuple[float, ...] = param(
+        (0.3, 0.5), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not sum(self.traffic) >= 1e-6:
@@ -48,3 +65,14 @@ class DrivingParams(Params):
         for name, least in (("progress_speed", 0.1), ("route_length", 1.0)):
             if 0 < (value := getattr(self, name)) < least:
                 raise ValueError(f"{name}={value}: must be 0 or at least {least}")
+        speeds = getattr(self, "reward_speed_range", (0.0, 1.0))
+        if not speeds[0] < speeds[1]:
+            raise ValueError(f"reward_speed_range={speeds}: must be increasing")
+        if self.simulation_frequency < self.policy_frequency:
+            raise ValueError(
+                f"simulation_frequency={self.simulation_frequency}: must be at least "
+                f"policy_frequency={self.policy_frequency}"
+            )
+        steps = np.diff(self.action_target_speeds)
+        if not (steps > 0).all() or not np.allclose(steps, steps[0]):
+            raise ValueError(f"action_target_speeds={self.action_target_speeds}: must be increasing and evenly spaced")

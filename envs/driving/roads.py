@@ -147,9 +147,7 @@ class Road:
             phase: rad, at the start.
             **rest: See `Rest`.
         """
-        name = self.straight(
-            begin, end, start, stop, **rest,
-        )  # fmt: skip
+        name = self.straight(begin, end, start, stop, **rest)
         swing = {ln.KIND: ln.SINE, ln.AMPLITUDE: amplitude, ln.PULSATION: pulsation, ln.PHASE: phase}
         self._laid(name).fields.update(swing)
         return name

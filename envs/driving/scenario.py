@@ -25,7 +25,7 @@ from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.options import DrivingParams
 from foveal.envs.driving.regulation import FREQUENCY as REGULATIONS
 from foveal.envs.driving.regulation import TIMES
-from foveal.envs.driving.roads import Road
+from foveal.envs.driving.roads import Network, Road
 from foveal.envs.driving.spawning import clear_rows, settle_rows
 from foveal.envs.driving.temperaments import shares
 from foveal.envs.driving.world import DrivingWorld
@@ -41,8 +41,6 @@ class ScenarioParams(ObservationParams, DrivingParams):
     """What every scenario has; named as in highway-env 1.12 where it has it (nested keys get a prefix)."""
 
     duration: float = param(MOST, "time limit [s]", low=0.01, high=MOST)
-    simulation_frequency: int = param(15, "substeps [1/s]", low=1, high=200)
-    policy_frequency: int = param(1, "decisions [1/s]", low=1, high=200)
     connected_lanes: bool = param(True, "vehicles see neighbours on lanes that follow and lead to theirs too")
     action: str = param("DiscreteMeta", "kind of action", choices=ACTIONS)
     action_longitudinal: bool = param(True, "speed is the agent's to choose")
@@ -51,31 +49,11 @@ class ScenarioParams(ObservationParams, DrivingParams):
     action_steering: float = param(np.pi / 4, "largest steering angle of a continuous action [rad]", low=0, high=1.5)
     action_per_axis: int = param(3, "steps of each axis of a discrete action [1]", low=2, high=64)
     action_dynamical: bool = param(False, "tyres slip, where wheels are steered")
-    action_target_speeds: tuple[float, ...] = param(
-        (20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
-    )
-    screen_width: int = param(600, "frame width [px]", low=16, high=4096)
-    screen_height: int = param(150, "frame height [px]", low=16, high=4096)
-    scaling: float = param(5.5, "frame scale [px/m]", low=0.1, high=100)
-    centering_position: tuple[float, ...] = param(
-        (0.3, 0.5), "where the ego stands in the frame, of its width and height [1]", low=0, high=1, items=(2, 2)
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        speeds = getattr(self, "reward_speed_range", (0.0, 1.0))
-        if not speeds[0] < speeds[1]:
-            raise ValueError(f"reward_speed_range={speeds}: must be increasing")
-        if self.simulation_frequency < self.policy_frequency:
-            raise ValueError(
-                f"simulation_frequency={self.simulation_frequency}: must be at least "
-                f"policy_frequency={self.policy_frequency}"
-            )
         if not (self.action_longitudinal or self.action_lateral):
             raise ValueError("action_longitudinal and action_lateral: one of them must be True")
-        steps = np.diff(self.action_target_speeds)
-        if not (steps > 0).all() or not np.allclose(steps, steps[0]):
-            raise ValueError(f"action_target_speeds={self.action_target_speeds}: must be increasing and evenly spaced")
 
 
 class Scenario(NamedTuple):
@@ -166,9 +144,16 @@ class ScenarioWorld(DrivingWorld):
             network.lanes, network.graph, speeds, vehicles,
         )  # fmt: skip
         self._seen = make_observation(p, self._sight, self.road, scenario.start)
+        self._drive = self._drives(network)
+        return self._seen.space, self._controls.space
+
+    def _drives(self, network: Network) -> Drive:
+        """All that the row kernels work on."""
+        p, scenario = self.params, self.scenario
+        (rows, _, columns), egos = self._traffic.shape, self._egos.shape[1]
         observed = self._seen.observed
         steered = tr.SLIPPING if p.action_dynamical else tr.STEERED
-        self._drive = Drive(
+        return Drive(
             traffic=self._traffic,
             along=np.full((rows, columns, network.lane_count), np.nan),
             vehicles=self._count,
@@ -183,8 +168,8 @@ class ScenarioWorld(DrivingWorld):
             given=self._given,
             lanes=network.lanes,
             graph=network.graph,
-            speeds=speeds,
-            objects=vehicles,
+            speeds=self._sight.speeds,
+            objects=self.capacity,
             ego_kind=tr.EGO if self._controls.meta else steered,
             shares=shares(p.traffic),
             timing=Timing(
@@ -206,7 +191,6 @@ class ScenarioWorld(DrivingWorld):
                 notes=np.zeros((rows, scenario.notes)),
             ),
         )
-        return self._seen.space, self._controls.space
 
     def _allocate(self) -> dict[str, NDArray[Any]]:
         p, self._observations = self.params, self._seen.array
