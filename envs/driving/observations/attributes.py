@@ -77,7 +77,7 @@ class Attributes:
 
 
 def _bounds(lasts: float, dt: float, speed: float, noise: Noise) -> NDArray[np.float64]:
-    """Largest absolute entries (3, 4) after `lasts` s at no more than `speed` m/s, by the tyre model's largest rates."""
+    """Largest absolute entries (3, 4) after `lasts` s at no more than `speed`, by the tyre model's largest rates."""
     force = 4 * FRICTION * (np.pi / 2 + np.pi)  # N, of both tyres: arc tangents lie within pi
     yaw_rate = MAX_YAW_RATE + dt * (AXLE / INERTIA * force + 4 * MAX_YAW_RATE)
     sliding = force + yaw_rate * speed
