@@ -27,7 +27,6 @@ class Timing(NamedTuple):
     frames: int  # substeps per step
     dt: float  # s
     step_time: float  # s
-    duration: float  # s; inf for none
     regulation: int  # substeps between regulations of the right of way, 0 for none
     connected: bool  # neighbours are looked for on connected lanes too
     acted: bool  # actions are applied by `act_rows` before a step, not in it
@@ -39,7 +38,6 @@ class Outcome(NamedTuple):
     rewards: NDArray[np.float64]  # (N,)
     terms: NDArray[np.float64]  # (N, T)
     terminated: NDArray[np.bool_]  # (N,)
-    truncated: NDArray[np.bool_]  # (N,)
     agents_rewards: NDArray[np.float64]  # (N, E) of each ego, where a scenario tells them apart
     agents_terminated: NDArray[np.bool_]  # (N, E)
     notes: NDArray[np.float64]  # (N, M) what else a scenario tells

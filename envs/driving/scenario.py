@@ -65,7 +65,7 @@ class Scenario(NamedTuple):
         lay: Lays the road and plans its routes.
         rules: The numbers that `spawn` and `judge` need: a NamedTuple of them, from parameters and road.
         spawn: Row kernel ``(start, stop, rows, drive, rules)``: places the vehicles of new episodes by `enter`.
-        judge: Row kernel ``(start, stop, rows, meta, drive, rules)``: writes `Outcome`.
+        judge: Row kernel ``(start, stop, rows, meta, drive, rules)``: writes `Outcome`. The time limit is the world's.
         terms: Names of the reward's terms.
         vehicles: Most vehicles that are there at once, egos included.
         objects: Road objects: how many, or how many by the parameters.
@@ -176,7 +176,6 @@ class ScenarioWorld(DrivingWorld):
                 frames=p.simulation_frequency // p.policy_frequency,
                 dt=1 / p.simulation_frequency,
                 step_time=1 / p.policy_frequency,
-                duration=p.duration,
                 regulation=_regulation(p.simulation_frequency) if scenario.regulated else 0,
                 connected=p.connected_lanes,
                 acted=scenario.observes_first,
@@ -185,7 +184,6 @@ class ScenarioWorld(DrivingWorld):
                 self._rewards,
                 np.zeros((rows, len(scenario.terms))),
                 self._terminated,
-                self._truncated,
                 agents_rewards=np.zeros((rows, egos)),
                 agents_terminated=np.zeros((rows, egos), np.bool_),
                 notes=np.zeros((rows, scenario.notes)),
@@ -248,6 +246,7 @@ class ScenarioWorld(DrivingWorld):
     def _judge(self, rows: Rows, meta: NDArray[np.int64]) -> None:
         """Reward these rows and say which have ended."""
         launch(self.scenario.judge, rows.size, rows, meta, self._drive, self.rules, grain=LIGHT)
+        self._truncated[rows] = self._time[rows] >= self.params.duration
         if self._controls.meta:
             drive = self._drive
             last = drive.speeds.size - 1

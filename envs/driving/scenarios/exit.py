@@ -189,7 +189,6 @@ def judge_rows(start, stop, rows, meta, drive, rules):
             total = min(max((total - weights[0]) / (weights[1] - weights[0]), 0.0), 1.0)
         drive.outcome.rewards[r] = total
         drive.outcome.terminated[r] = t[CRASHED, ego] != 0
-        drive.outcome.truncated[r] = drive.time[r] >= drive.timing.duration
 
 
 Exit, ExitEnv = worlds(

@@ -207,7 +207,6 @@ def judge_rows(start, stop, rows, meta, drive, rules):
             if e == 0 and rules.offroad_terminal and not on_road:
                 crashed = True
         outcome.rewards[r], outcome.terminated[r] = total / egos, crashed or arrived
-        outcome.truncated[r] = drive.time[r] >= drive.timing.duration
 
 
 @kernel

@@ -137,7 +137,6 @@ def judge_rows(start, stop, rows, meta, drive, rules):
         offset = across / drive.lanes[lane, ln.WIDTH]
         drive.outcome.terms[r, 0] = drive.outcome.rewards[r] = 1 - offset * offset
         drive.outcome.terminated[r] = False
-        drive.outcome.truncated[r] = drive.time[r] >= drive.timing.duration
 
 
 LaneKeeping, LaneKeepingEnv = worlds(

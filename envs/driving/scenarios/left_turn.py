@@ -237,7 +237,6 @@ def judge_rows(start, stop, rows, meta, drive, rules):
             outcome.rewards[r] += rules.weights[n] * terms[n]
         outcome.notes[r, 0], outcome.notes[r, 1] = way, through
         outcome.terminated[r] = crashed or through
-        outcome.truncated[r] = drive.time[r] >= drive.timing.duration
 
 
 @kernel

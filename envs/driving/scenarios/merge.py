@@ -216,7 +216,6 @@ def judge_rows(start, stop, rows, meta, drive, rules):
         worst, best = rules.weights[0] + rules.weights[4], rules.weights[2] + rules.weights[1]
         drive.outcome.rewards[r] = (total - worst) / (best - worst)
         drive.outcome.terminated[r] = t[CRASHED, ego] != 0 or t[X, ego] > rules.end
-        drive.outcome.truncated[r] = drive.time[r] >= drive.timing.duration
 
 
 Merge, MergeEnv = worlds(

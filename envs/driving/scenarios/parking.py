@@ -179,7 +179,6 @@ def judge_rows(start, stop, rows, meta, drive, rules):
         terms[1] = t[CRASHED, ego]
         drive.outcome.rewards[r] = terms[0] + rules.collision * terms[1]
         drive.outcome.terminated[r] = t[CRASHED, ego] != 0 or terms[0] > -rules.success
-        drive.outcome.truncated[r] = drive.time[r] >= drive.timing.duration
 
 
 @kernel

@@ -193,7 +193,6 @@ def judge_rows(start, stop, rows, meta, drive, rules):
         total = rules.weights[0] * terms[0] + rules.weights[1] * terms[1] + rules.weights[2] * terms[2]
         drive.outcome.rewards[r] = (total - rules.weights[2]) / (1 - rules.weights[2]) * terms[3]
         drive.outcome.terminated[r] = t[CRASHED, ego] != 0 or (rules.terminal and not on_road)
-        drive.outcome.truncated[r] = drive.time[r] >= drive.timing.duration
 
 
 Racetrack, RacetrackEnv = worlds(

@@ -202,7 +202,6 @@ def judge_rows(start, stop, rows, meta, drive, rules):
             total = (total - weights[0]) / (weights[1] - weights[0])
         drive.outcome.rewards[r] = total * terms[3]
         drive.outcome.terminated[r] = t[CRASHED, ego] != 0
-        drive.outcome.truncated[r] = drive.time[r] >= drive.timing.duration
 
 
 @kernel

@@ -131,7 +131,6 @@ def judge_rows(start, stop, rows, meta, drive, rules):
         terms[1] = (last - lanes[aim, ln.PLACE]) / max(last, 1.0)
         drive.outcome.rewards[r] = rules.weights[0] * terms[0] + rules.weights[1] * terms[1]
         drive.outcome.terminated[r] = t[CRASHED, ego] != 0
-        drive.outcome.truncated[r] = drive.time[r] >= drive.timing.duration
 
 
 TwoWay, TwoWayEnv = worlds(
