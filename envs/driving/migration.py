@@ -158,6 +158,8 @@ def params_from_config(config: Mapping[str, Any], world: type[DrivingWorld]) -> 
             )
         elif _plain(value) != _ONLY[theirs]:
             raise ValueError(f"highway-env's {theirs}={value!r} cannot be translated, only {_ONLY[theirs]!r} can")
+    if params["simulation_frequency"] % params["policy_frequency"]:
+        params["uneven_frequencies"] = True
     return params
 
 

@@ -21,6 +21,9 @@ class DrivingParams(Params):
 
     simulation_frequency: int = param(15, "substeps [1/s]", low=1, high=200)
     policy_frequency: int = param(1, "decisions [1/s]", low=1, high=200)
+    uneven_frequencies: bool = param(
+        False, "policy_frequency need not divide simulation_frequency: a decision lasts whole substeps"
+    )
     action_target_speeds: tuple[float, ...] = param(
         (20.0, 25.0, 30.0), "evenly spaced speeds of the ego [m/s]", low=-1000, high=1000, items=(2, 32)
     )
@@ -72,6 +75,11 @@ class DrivingParams(Params):
             raise ValueError(
                 f"simulation_frequency={self.simulation_frequency}: must be at least "
                 f"policy_frequency={self.policy_frequency}"
+            )
+        if self.simulation_frequency % self.policy_frequency and not self.uneven_frequencies:
+            raise ValueError(
+                f"policy_frequency={self.policy_frequency}: must divide simulation_frequency="
+                f"{self.simulation_frequency} (uneven_frequencies=True allows it, as highway-env does)"
             )
         steps = np.diff(self.action_target_speeds)
         if not (steps > 0).all() or not np.allclose(steps, steps[0]):

@@ -26,6 +26,7 @@ from foveal.envs.driving.options import DrivingParams
 from foveal.envs.driving.regulation import FREQUENCY as REGULATIONS
 from foveal.envs.driving.regulation import TIMES
 from foveal.envs.driving.roads import Network, Road
+from foveal.envs.driving.soundness import check_roads_meet, check_start_apart
 from foveal.envs.driving.spawning import clear_rows, settle_rows
 from foveal.envs.driving.temperaments import shares
 from foveal.envs.driving.world import DrivingWorld
@@ -34,6 +35,7 @@ from foveal.envs.scene import Lane
 from foveal.kernels import LIGHT, launch
 
 MOST = 1e9  # in place of no limit
+STARTS_TRIED = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,8 @@ class Scenario(NamedTuple):
         info: From the world's arrays, what an info holds beside what all have: name -> array (N, ...).
         before: Row kernel ``(start, stop, rows, drive, rules)`` run before each step.
         observes_first: Whether a step shows what is there when the action has been taken but no time has passed.
+        gaps: Whether a road may end far from where the next one begins; refused otherwise.
+        overlaps: Whether vehicles may overlap at the start; refused otherwise.
     """
 
     name: str
@@ -95,6 +99,8 @@ class Scenario(NamedTuple):
     info: Callable[[Drive], Infos] | None = None
     before: Callable[..., None] | None = None
     observes_first: bool = False
+    gaps: bool = False
+    overlaps: bool = False
 
 
 class ScenarioWorld(DrivingWorld):
@@ -120,6 +126,8 @@ class ScenarioWorld(DrivingWorld):
         self.road = scenario.lay(p)
         self.rules = scenario.rules(p, self.road)
         network, self._drawn = self.road.compiled(), self.road.scene_lanes()
+        if not scenario.gaps:
+            check_roads_meet(self.road.names(), network)
         self.capacity = vehicles = scenario.vehicles(p)
         columns = vehicles + (scenario.objects(p) if callable(scenario.objects) else scenario.objects)
         egos = getattr(p, "controlled_vehicles", 1)
@@ -205,13 +213,28 @@ class ScenarioWorld(DrivingWorld):
             "draws": self._draws,
             **memory(self._seen),
         }
+        if not self.scenario.overlaps:
+            self._try_starts()
         return state if self.scenario.after is None else state | {"due": self._due}
+
+    def _try_starts(self) -> None:
+        """Refuse a scenario whose vehicles overlap at the start, as far as a few episodes show."""
+        row, drive = np.zeros(1, np.int64), self._drive
+        self._episode[0] = 0
+        for seed in range(STARTS_TRIED):
+            self._seed[0] = seed
+            self._place(row)
+            check_start_apart(drive.traffic[0], int(drive.vehicles[0]), drive.objects)
+        self._seed[0], self._episode[0] = 0, -1
+
+    def _place(self, rows: Rows) -> None:
+        launch(clear_rows, rows.size, rows, self._drive, grain=LIGHT)
+        launch(self.scenario.spawn, rows.size, rows, self._drive, self.rules)
 
     def _spawn(self, rows: Rows) -> None:
         self._given[rows] = 0.0
         self._due[rows] = False
-        launch(clear_rows, rows.size, rows, self._drive, grain=LIGHT)
-        launch(self.scenario.spawn, rows.size, rows, self._drive, self.rules)
+        self._place(rows)
         begin(self._seen, rows)
         self._judge(rows, np.ones_like(self._egos))
         self._assess(rows, begun=True)

@@ -202,6 +202,7 @@ Exit, ExitEnv = worlds(
         terms=TERMS,
         vehicles=lambda p: p.vehicles_count + 1,
         start=("0", "1", 0),
+        overlaps=True,
     ),
     __name__,
     __doc__,

@@ -239,6 +239,7 @@ Intersection, IntersectionEnv = worlds(
         after=after_rows,
         regulated=True,
         info=agents,
+        overlaps=True,
     ),
     __name__,
     __doc__,

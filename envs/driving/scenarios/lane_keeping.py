@@ -152,6 +152,7 @@ LaneKeeping, LaneKeepingEnv = worlds(
         start=("c", "d", 0),
         before=switch_rows,
         observes_first=True,
+        gaps=True,
     ),
     __name__,
     __doc__,

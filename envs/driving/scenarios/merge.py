@@ -230,6 +230,7 @@ Merge, MergeEnv = worlds(
         vehicles=lambda p: 2 + (3 if p.vehicles_count is None else p.vehicles_count),
         objects=1,
         start=("a", "b", 0),
+        overlaps=True,
     ),
     __name__,
     __doc__,

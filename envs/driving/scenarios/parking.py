@@ -237,6 +237,7 @@ Parking, ParkingEnv = worlds(
         vehicles=lambda p: 1 + p.vehicles_count,
         objects=lambda p: 5 if p.add_walls else 1,
         start=("a", "b", 0),
+        gaps=True,
     ),
     __name__,
     __doc__,

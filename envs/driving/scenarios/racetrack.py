@@ -207,6 +207,7 @@ Racetrack, RacetrackEnv = worlds(
         vehicles=lambda p: 1 + p.other_vehicles,
         objects=lambda p: len(blocks(p)),
         start=("a", "b", 0),
+        overlaps=True,
     ),
     __name__,
     __doc__,

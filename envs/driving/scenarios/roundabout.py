@@ -221,6 +221,7 @@ Roundabout, RoundaboutEnv = worlds(
         terms=TERMS,
         vehicles=lambda p: 1 + (4 if p.vehicles_count is None else p.vehicles_count),
         start=("ser", "ses", 0),
+        overlaps=True,
     ),
     __name__,
     __doc__,

@@ -144,6 +144,7 @@ TwoWay, TwoWayEnv = worlds(
         terms=TERMS,
         vehicles=lambda p: 6,
         start=("a", "b", 1),
+        overlaps=True,
     ),
     __name__,
     __doc__,

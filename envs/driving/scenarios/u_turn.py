@@ -180,6 +180,7 @@ UTurn, UTurnEnv = worlds(
         terms=TERMS,
         vehicles=lambda p: 7,
         start=("a", "b", 0),
+        overlaps=True,
     ),
     __name__,
     __doc__,
