@@ -1,0 +1,1 @@
+"""Object navigation: houses, how one moves in them, and the task of finding things."""

@@ -1,0 +1,1 @@
+"""The batched rasteriser: meshes, textures, cameras in; colour, depth and identities out."""
