@@ -4,7 +4,10 @@
 four-lane highway, merging from a ramp, and an unprotected left turn. The paper's own densities and figures are not
 public, so these are ours. ``dilu`` is the highway on which DiLu (Wen et al., arXiv 2309.16292, ``run_dilu.py`` of its
 repository) drives: 4 lanes, density 2, 20 decisions, speeds from 5 to 32 m/s in 9 steps, 15 observed vehicles of
-highway-env's 50, and 17 fixed seeds, here of our own traffic of the same distribution.
+highway-env's 50, and 17 fixed seeds, here of our own traffic of the same distribution. ``traffic`` is for agents that
+have learned among one kind of drivers (``foveal train --env foveal/Merge-v0 --set traffic=1,0,0,0 ...``) and lets them
+merge among each of the others: on the ramp's road, since on the highway three of highway-env's four kinds are nearly
+the same (docs/parity.md).
 
 Success means no crash *and* progress: whoever waits for ever, or crawls, fails. Every agent's return is told as per
 cent of the way from always braking (0) to the clairvoyant planner (100) on the same seeds.
@@ -27,6 +30,7 @@ from foveal.agents.drivers import DRIVERS
 from foveal.agents.evaluation import Estimate, Policy, evaluate, first_episodes, mean, provenance, rate
 from foveal.agents.planner import Planner
 from foveal.envs.batch import EVALUATION_SEEDS
+from foveal.envs.driving import temperaments
 from foveal.envs.driving.world import DrivingWorld
 from foveal.envs.params import did_you_mean
 
@@ -74,7 +78,9 @@ class Setting:
         return safe & (per_episode["terminated"] == 0) & (driven >= self.distance_m)
 
 
+_KINDS = {kind: tuple(float(kind == other) for other in temperaments.DRIVERS) for kind in temperaments.DRIVERS}
 _ROAD = ("random", "idle", "slowest", "idm-mobil")
+_ENTERING = (*_ROAD, "gap-acceptance")
 _HIGHWAY = {"lanes_count": 4, "risk": True}
 _RAMP = {"ego_start": "ramp", "speed_limit": 30.0, "duration": 25.0, "risk": True}
 _DILU = {
@@ -90,7 +96,7 @@ SUITES: dict[str, tuple[Setting, ...]] = {
             for cars in (10.0, 20.0, 30.0)
         ),
         *(
-            Setting(f"merge, {cars} cars", "foveal/Merge-v0", {**_RAMP, "vehicles_count": cars}, None, _ROAD)
+            Setting(f"merge, {cars} cars", "foveal/Merge-v0", {**_RAMP, "vehicles_count": cars}, None, _ENTERING)
             for cars in (4, 8, 12)
         ),
         *(
@@ -100,6 +106,11 @@ SUITES: dict[str, tuple[Setting, ...]] = {
         ),
     ),
     "dilu": (Setting("dilu", "foveal/Highway-v0", _DILU, 400.0, _ROAD, _DILU_SEEDS),),
+    "traffic": tuple(
+        Setting(f"merge among {kind} drivers", "foveal/Merge-v0", {**_RAMP, "vehicles_count": 8, "traffic": shares},
+                None, _ENTERING)
+        for kind, shares in {**_KINDS, "mixed": (0.25,) * len(_KINDS)}.items()
+    ),
 }  # fmt: skip
 """By name. 900 m in 40 s on the highway are 22.5 m/s, which always braking to 20 m/s does not reach; 400 m in the 20 s
 of dilu are 20 m/s."""

@@ -107,12 +107,12 @@ _PICTURES = {"offscreen_rendering", "show_trajectories", "render_agent", "real_t
 
 
 def name_of(env: Any) -> str:
-    """Which of `WORLDS` a highway-env instance or class is.
+    """Which of `WORLDS` a highway-env instance, wrapped or not, or class is.
 
     Raises:
         ValueError: where it is none of them.
     """
-    kind = env if isinstance(env, type) else type(env)
+    kind = env if isinstance(env, type) else type(env.unwrapped)
     for base in kind.__mro__:
         if base.__name__ in WORLDS:
             return base.__name__

@@ -160,7 +160,7 @@ def test_unknown_names_and_foreign_worlds_are_refused():
         make_driver("slowest", env)
     with pytest.raises(ValueError, match="'keep-right' needs the actions LANE_LEFT"):
         make_driver("keep-right", env)
-    with pytest.raises(ValueError, match="'gap-acceptance' needs a world with a conflict point"):
+    with pytest.raises(ValueError, match="'gap-acceptance' needs a world with a ramp or with a conflict point"):
         make_driver("gap-acceptance", env)
 
 
@@ -189,3 +189,26 @@ def test_gaps_are_taken_and_waited_for():
         float(np.mean((e.per_episode["terminated"] == 1) & (e.per_episode["collision"] == 0))) for e in successes
     ]
     assert through[0] > through[1]
+
+
+def test_gaps_beside_the_ramp_are_taken_where_nobody_must_brake_hard():
+    env = gymnasium.make_vec("foveal/Merge-v0", num_envs=1, ego_start="ramp", observation_see_behind=True)
+    driver = make_driver("gap-acceptance", env)
+
+    def seen(speed, *others):
+        cars = [(1, 1, 1, speed / 80, 0), *((1, gap / 200, -0.5, (other - speed) / 80, 0) for gap, other in others)]
+        observation = np.zeros((1, 5, 5), np.float32)
+        observation[0, : len(cars)] = cars
+        return observation
+
+    assert driver(seen(20)) == LANE_LEFT
+    assert driver(seen(20, (60, 20), (-60, 20))) == LANE_LEFT
+    assert driver(seen(20, (12, 15))) == SLOWER, "it would run into the one ahead"
+    assert driver(seen(20, (-12, 28))) == FASTER, "the one behind would have to brake hard"
+
+    outcomes = {
+        name: evaluate("foveal/Merge-v0", name, episodes=200, seed=0, ego_start="ramp", vehicles_count=8)
+        for name in ("gap-acceptance", "idm-mobil")
+    }
+    crashes = {name: found.per_episode["collision"].mean() for name, found in outcomes.items()}
+    assert crashes["gap-acceptance"] < 0.5 * crashes["idm-mobil"]
