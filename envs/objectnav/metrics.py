@@ -1,8 +1,7 @@
 """How well an episode of object navigation went, from its success, the way it took and the way it could have taken.
 
-Sources: Anderson et al., "On Evaluation of Embodied Navigation Agents" (arXiv 1807.06757, eq. 1) for SPL; Batra et al.,
-"ObjectNav Revisited" (arXiv 2006.13171) for the task, Habitat's `nav.py` for SoftSPL; Eftekhar et al., "Selective Visual
-Representations" (arXiv 2311.04193) for SEL and curvature.
+Sources: Anderson et al., "On Evaluation of Embodied Navigation Agents" (arXiv 1807.06757, eq. 1) for SPL; Habitat's
+`nav.py` for SoftSPL; Eftekhar et al., "Selective Visual Representations" (arXiv 2311.04193) for SEL and curvature.
 """
 
 from __future__ import annotations
