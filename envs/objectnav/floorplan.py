@@ -44,6 +44,9 @@ class Body(NamedTuple):
     step: float = 0.03
 
 
+LOCOBOT = Body()
+
+
 class Floorplans(NamedTuple):
     """The obstacles of H houses, with a grid of cells that list what is near.
 
@@ -62,7 +65,7 @@ class Floorplans(NamedTuple):
     radius: float
 
 
-def survey(houses: Sequence[House], body: Body = Body()) -> Floorplans:
+def survey(houses: Sequence[House], body: Body = LOCOBOT) -> Floorplans:
     """The floor plans of some houses; kernels address a house by its place in them."""
     features, boxes, counts, near = [], [], [], []
     first_cell = first_box = 0
@@ -88,7 +91,7 @@ def survey(houses: Sequence[House], body: Body = Body()) -> Floorplans:
     )
 
 
-def obstacles_of(house: House, body: Body = Body()) -> NDArray[np.float64]:
+def obstacles_of(house: House, body: Body = LOCOBOT) -> NDArray[np.float64]:
     """(B, 6) float64: solid things at the body's height, and walls without their doorways."""
     rows = []
     for thing in house.things:
