@@ -26,6 +26,11 @@ LEFT, BOTTOM, COLUMNS, ROWS, FIRST = range(5)
 CELL_M = 0.25
 PIECE_M = 0.25
 """Longest piece of a move that is tested at once; a cell lists what such a piece may touch whose middle lies in it."""
+MOVE_M = 0.25
+HEADINGS = 12
+"""Headings are whole numbers of turns by 30° to the left from +y."""
+_AHEAD = np.round([(-math.sin(k * math.pi / 6), math.cos(k * math.pi / 6)) for k in range(HEADINGS)], 15)
+
 TOUCH_M = 1e-9
 """What may be missing of the radius: positions sum up many moves."""
 
@@ -254,3 +259,12 @@ def try_moves(start, stop, plan, house, origin, target, clear):
     """
     for i in range(start, stop):
         clear[i] = is_clear(plan, house[i], origin[i, 0], origin[i, 1], target[i, 0], target[i, 1])
+
+
+@kernel
+def move_ahead(plan, house, x, y, heading):
+    """Where MoveAhead leads from (x, y) m: MOVE_M further in one of the 12 headings, or nowhere."""
+    to_x, to_y = x + MOVE_M * _AHEAD[heading, 0], y + MOVE_M * _AHEAD[heading, 1]
+    if is_clear(plan, house, x, y, to_x, to_y):
+        return to_x, to_y, True
+    return x, y, False

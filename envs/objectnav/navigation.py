@@ -23,6 +23,7 @@ from foveal.envs.objectnav.house import House
 from foveal.kernels import kernel, launch
 
 SPACING_M = 0.25
+FINE_M = 0.125
 
 LEFT, BOTTOM, COLUMNS, ROWS, FIRST = range(5)
 """Features of a house's lattice: its lowest point m, how many there are along x and y, and where they begin in `at`."""
@@ -45,6 +46,7 @@ class Lattice(NamedTuple):
         positions: (P, 2) float64 m.
         neighbours: (P, 32) int32 positions in the order of `OFFSETS`; -1 where the way is not clear.
         starts: (H + 1,) int64.
+        anchors: (H, 2) float64 m, a reachable position of each house; NaN where there is none.
         spacing: m.
     """
 
@@ -53,6 +55,7 @@ class Lattice(NamedTuple):
     positions: NDArray[np.float64]
     neighbours: NDArray[np.int32]
     starts: NDArray[np.int64]
+    anchors: NDArray[np.float64]
     spacing: float
 
     def of(self, house: int) -> slice:
@@ -60,51 +63,68 @@ class Lattice(NamedTuple):
         return slice(int(self.starts[house]), int(self.starts[house + 1]))
 
 
-def explore(houses: Sequence[House], plan: Floorplans, spacing: float = SPACING_M) -> Lattice:
-    """The lattices of some houses, whose floor plans are given in the same order.
+def explore(houses: Sequence[House], plan: Floorplans) -> Lattice:
+    """What is reachable in some houses, whose floor plans are given in the same order.
 
     A lattice passes through the house's start, or through the origin. Where there is no start, or nobody can stand
     there, the largest connected part counts as reachable. A house may have no reachable position at all.
     """
-    features, numbers, positions, owners = [], [], [], []
+    starts = [house.start.position[:2] if house.start else (math.nan, math.nan) for house in houses]
+    return _explore(houses, plan, np.array(starts, float).reshape(-1, 2), SPACING_M, otherwise_largest=True)
+
+
+def refine(houses: Sequence[House], plan: Floorplans, lattice: Lattice) -> Lattice:
+    """The same houses' finer lattice: all of the given one, and what lies between."""
+    return _explore(houses, plan, lattice.anchors, FINE_M, otherwise_largest=False)
+
+
+def _explore(
+    houses: Sequence[House], plan: Floorplans, starts: NDArray[np.float64], spacing: float, otherwise_largest: bool
+) -> Lattice:
+    features, numbers, positions, anchors = [], [np.empty(0, np.int32)], [np.empty((0, 2))], []
     first_point = first_position = 0
-    for number, house in enumerate(houses):
-        anchor = np.array(house.start.position[:2] if house.start else (0.0, 0.0))
-        lowest, highest = (np.array(corner) for corner in house.bounds)
-        lowest = anchor + np.ceil((lowest - anchor) / spacing - 1e-9) * spacing
+    for number, (house, start) in enumerate(zip(houses, starts, strict=True)):
+        lowest, highest = house.bounds
+        origin = np.nan_to_num(start)
+        lowest = origin + np.ceil((lowest - origin) / spacing - 1e-9) * spacing
         columns, rows = (np.floor((highest - lowest) / spacing + 1e-9).astype(int) + 1).tolist()
         y, x = np.divmod(np.arange(columns * rows), columns)
         points = lowest + spacing * np.stack([x, y], 1)
-        start = None
-        if house.start:
-            column, row = np.rint((anchor - lowest) / spacing).astype(int)
-            start = row * columns + column if 0 <= column < columns and 0 <= row < rows else None
-        reachable = _reachable(plan, number, points, columns, start)
+        part = _parts(plan, number, points, columns)
+        own = part[np.linalg.norm(points - start, axis=1) < spacing / 2]  # none if the start is NaN
+        chosen = own[0] if len(own) else -1
+        if chosen < 0 and otherwise_largest and part.max(initial=-1) >= 0:
+            chosen = np.bincount(part[part >= 0]).argmax()
+        reachable = np.nonzero((part == chosen) & (part >= 0))[0]
         at = np.full(columns * rows, -1, np.int32)
         at[reachable] = first_position + np.arange(len(reachable))
         features.append((*lowest, columns, rows, first_point))
         numbers.append(at)
         positions.append(points[reachable])
-        owners.append(np.full(len(reachable), number))
+        anchors.append(
+            (start if len(own) and own[0] >= 0 else points[reachable[0]]) if len(reachable) else (math.nan,) * 2
+        )
         first_point += len(at)
         first_position += len(reachable)
+    counts = np.array([len(part) for part in positions[1:]], np.int64)
     lattice = Lattice(
         houses=np.array(features, float).reshape(-1, 5),
-        at=np.concatenate([np.empty(0, np.int32), *numbers]),
-        positions=np.concatenate([np.empty((0, 2)), *positions]),
+        at=np.concatenate(numbers),
+        positions=np.concatenate(positions),
         neighbours=np.empty((first_position, len(OFFSETS)), np.int32),
-        starts=np.cumsum([0, *map(len, positions)]),
+        starts=np.concatenate([[0], counts]).cumsum(),
+        anchors=np.array(anchors, float).reshape(-1, 2),
         spacing=spacing,
     )
-    owner = np.concatenate([np.empty(0, np.int64), *owners])
-    launch(_join, first_position, plan, lattice, owner)
+    launch(_join, first_position, plan, lattice, np.repeat(np.arange(len(houses)), counts))
     return lattice
 
 
-def _reachable(
-    plan: Floorplans, house: int, points: NDArray[np.float64], columns: int, start: int | None
-) -> NDArray[np.int64]:
-    """Which of a house's lattice points single moves along the axes lead to from the start."""
+def _parts(plan: Floorplans, house: int, points: NDArray[np.float64], columns: int) -> NDArray[np.int64]:
+    """The number of the connected part that each lattice point of a house is in, by single moves along the axes.
+
+    -1 where nobody can stand.
+    """
     free = np.empty(len(points), bool)
     owner = np.full(len(points), house)
     launch(try_moves, len(points), plan, owner, points, points, free)
@@ -118,12 +138,8 @@ def _reachable(
         edges.append(np.stack([pair[joined], pair[joined] + step]))
     ends = np.concatenate(edges, 1)
     graph = coo_array((np.ones(ends.shape[1], bool), (ends[0], ends[1])), shape=(len(points), len(points)))
-    part = connected_components(graph, directed=False)[1]
-    if start is not None and free[start]:
-        chosen = part[start]
-    else:
-        chosen = np.bincount(part[free], minlength=1).argmax()
-    return np.nonzero(free & (part == chosen))[0]
+    part: NDArray[np.int64] = np.where(free, connected_components(graph, directed=False)[1], -1)
+    return part
 
 
 @kernel
@@ -143,6 +159,14 @@ def _join(start, stop, plan, lattice, owner):
                 other = lattice.at[first + j * columns + i]
                 if other >= 0 and is_clear(plan, house, x, y, lattice.positions[other, 0], lattice.positions[other, 1]):
                     lattice.neighbours[p, k] = other
+
+
+def places(lattice: Lattice, house: int, points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which of a house's reachable positions stands at each of some lattice points: (K,) int64 for (K, 2) m."""
+    left, bottom, columns, _, first = lattice.houses[house]
+    column, row = np.rint((points - (left, bottom)) / lattice.spacing).astype(int).T
+    at: NDArray[np.int64] = lattice.at[int(first) + row * int(columns) + column] - lattice.starts[house]
+    return at
 
 
 def distances(lattice: Lattice, house: int, goals: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -186,8 +210,10 @@ def _spread(neighbours, first, spacing, found):
 
 
 @kernel
-def distance_at(plan, lattice, house, field, offset, x, y):
-    """Geodesic distance m from any point of a house to the nearest goal; inf where no lattice position is in sight.
+def enter(plan, lattice, house, field, offset, x, y):
+    """Geodesic distance m from any point of a house to the nearest goal, and the reachable position the way leads over.
+
+    inf and -1 for a point that is near no reachable position.
 
     Args:
         plan: `Floorplans`.
@@ -202,18 +228,27 @@ def distance_at(plan, lattice, house, field, offset, x, y):
     first = np.int64(lattice.houses[house, FIRST])
     column = math.floor((x - lattice.houses[house, LEFT]) / lattice.spacing + 1e-6)
     row = math.floor((y - lattice.houses[house, BOTTOM]) / lattice.spacing + 1e-6)
-    shortest = math.inf
-    for j in range(max(row - 1, 0), min(row + 3, rows)):
-        for i in range(max(column - 1, 0), min(column + 3, columns)):
-            p = lattice.at[first + j * columns + i]
-            if p < 0:
-                continue
-            to_x, to_y = lattice.positions[p, 0], lattice.positions[p, 1]
-            way = math.sqrt((to_x - x) * (to_x - x) + (to_y - y) * (to_y - y))
-            way += field[offset + p - lattice.starts[house]]
-            if way < shortest and is_clear(plan, house, x, y, to_x, to_y):
-                shortest = way
-    return shortest
+    shortest, over = math.inf, np.int64(-1)
+    for around in range(1, 5):
+        for j in range(max(row + 1 - around * 2, 0), min(row + 1 + around * 2, rows)):
+            for i in range(max(column + 1 - around * 2, 0), min(column + 1 + around * 2, columns)):
+                p = np.int64(lattice.at[first + j * columns + i])
+                if p < 0:
+                    continue
+                to_x, to_y = lattice.positions[p, 0], lattice.positions[p, 1]
+                way = math.sqrt((to_x - x) * (to_x - x) + (to_y - y) * (to_y - y))
+                way += field[offset + p - lattice.starts[house]]
+                if way < shortest and is_clear(plan, house, x, y, to_x, to_y):
+                    shortest, over = way, p
+        if over >= 0:  # nearly always at once: the four columns and rows around the point
+            break
+    return shortest, over
+
+
+@kernel
+def distance_at(plan, lattice, house, field, offset, x, y):
+    """Geodesic distance m from any point of a house to the nearest goal; see `enter`."""
+    return enter(plan, lattice, house, field, offset, x, y)[0]
 
 
 @kernel
@@ -226,10 +261,77 @@ def measure(start, stop, plan, lattice, house, field, offset, position, found):
         plan: `Floorplans`.
         lattice: `Lattice`.
         house: (N,) int64.
-        field: (F,) float32, see `distance_at`.
+        field: (F,) float32, see `enter`.
         offset: (N,) int64.
         position: (N, 2) m.
         found: (N,) float64 m, written.
     """
     for i in range(start, stop):
         found[i] = distance_at(plan, lattice, house[i], field, offset[i], position[i, 0], position[i, 1])
+
+
+def shortest_path(
+    plan: Floorplans,
+    lattice: Lattice,
+    house: int,
+    field: NDArray[np.float32],
+    offset: int,
+    position: tuple[float, float],
+) -> NDArray[np.float64]:
+    """The corners of a shortest path to the nearest goal, pulled taut.
+
+    Args:
+        plan: Of some houses.
+        lattice: Theirs.
+        house: Which.
+        field: (F,) float32, see `enter`.
+        offset: Where this house's and goal's begins.
+        position: (x, y) m where it starts.
+
+    Returns:
+        (K, 2) float64 m from the position to a goal; (0, 2) where none can be reached.
+    """
+    corners = np.empty((len(lattice.positions[lattice.of(house)]) + 1, 2))
+    count = _descend(plan, lattice, house, field, offset, *position, corners)
+    return corners[: _pull(plan, house, corners[:count])]
+
+
+@kernel
+def _descend(plan, lattice, house, field, offset, x, y, corners):
+    """Write the path over lattice positions; its length in points."""
+    distance, p = enter(plan, lattice, house, field, offset, x, y)
+    if distance == math.inf:
+        return 0
+    corners[0, 0], corners[0, 1] = x, y
+    count = 1
+    first = lattice.starts[house]
+    while True:
+        corners[count, 0], corners[count, 1] = lattice.positions[p, 0], lattice.positions[p, 1]
+        count += 1
+        left = field[offset + p - first]
+        if left == 0:
+            return count
+        nearest = math.inf
+        to = p
+        for k in range(OFFSETS.shape[0]):
+            other = np.int64(lattice.neighbours[p, k])
+            if other >= 0 and field[offset + other - first] < left:
+                way = field[offset + other - first] + lattice.spacing * _LENGTHS[k]
+                if way < nearest:
+                    nearest, to = way, other
+        p = to
+
+
+@kernel
+def _pull(plan, house, corners):
+    """Leave out points that need not be passed, in place; how many remain."""
+    count = kept = min(1, corners.shape[0])
+    while count < corners.shape[0]:
+        x, y = corners[kept - 1, 0], corners[kept - 1, 1]
+        farthest = corners.shape[0] - 1
+        while farthest > count and not is_clear(plan, house, x, y, corners[farthest, 0], corners[farthest, 1]):
+            farthest -= 1
+        corners[kept, 0], corners[kept, 1] = corners[farthest, 0], corners[farthest, 1]
+        kept += 1
+        count = farthest + 1
+    return kept

@@ -21,7 +21,7 @@ from foveal.envs.objectnav.house import House, Thing, Wall
 from foveal.kernels import kernel, launch
 
 X, Y, COS, SIN, HALF_WIDTH, HALF_DEPTH, Z, HALF_HEIGHT, SEALED = range(9)
-"""Features of a box; the first six are an obstacle's (`floorplan`), the last says whether it is in a closed container."""
+"""Features of a box; the first six are an obstacle's (`floorplan`), the last: whether a closed container holds it."""
 
 CONTAINERS = frozenset({"Box", "Cabinet", "Drawer", "Fridge", "LaundryHamper", "Microwave", "Safe"})
 """Types that hide what is in them while they are closed."""
@@ -113,7 +113,8 @@ def sights_of(houses: Sequence[House], reach: float = SUCCESS_M) -> Sights:
 
 def instances_of(houses: Sequence[House], sights: Sights, categories: Sequence[str]) -> Instances:
     """Where the things of some types are among the boxes."""
-    starts, boxes = [], []
+    starts: list[list[int]] = []
+    boxes: list[int] = []
     for house, first in zip(houses, sights.first, strict=False):
         ends = [len(boxes)]
         for category in categories:
@@ -140,9 +141,9 @@ def _is_sealed(thing: Thing, named: dict[str, Thing]) -> bool:
     seen = {thing.id}
     while thing.parent in named and thing.parent not in seen:
         holder = named[thing.parent]
-        if holder.type in CONTAINERS and holder.openness <= 0:
-            if thing.centre[2] < holder.centre[2] + holder.size[2] / 2:
-                return True
+        inside = thing.centre[2] < holder.centre[2] + holder.size[2] / 2
+        if inside and holder.type in CONTAINERS and holder.openness <= 0:
+            return True
         seen.add(holder.id)
         thing = holder
     return False
