@@ -1,0 +1,384 @@
+"""What is seen from where: rays between a camera and points of a thing's surface.
+
+A thing is its box, and points lie on the box's faces in a fixed density. It is visible if one of them, on a face turned
+to the camera, is within the view and the straight line to it is free. (In AI2-THOR it is visible if a ray reaches one
+of some points that were placed on it by hand.) What hides is walls without their openings, and other things' boxes;
+but a box that holds the point or the camera hides nothing from it, as it must be hollow there: pillows lie in a
+sofa's box, chairs stand in a table's. What lies in a closed container is not visible.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.envs.objectnav.floorplan import squared_gap_to_point, wall_direction, wall_holes, wall_length, wall_point
+from foveal.envs.objectnav.house import House, Thing, Wall
+from foveal.kernels import kernel, launch
+
+X, Y, COS, SIN, HALF_WIDTH, HALF_DEPTH, Z, HALF_HEIGHT, SEALED = range(9)
+"""Features of a box; the first six are an obstacle's (`floorplan`), the last: whether a closed container holds it."""
+
+CONTAINERS = frozenset({"Box", "Cabinet", "Drawer", "Fridge", "LaundryHamper", "Microwave", "Safe"})
+"""Types that hide what is in them while they are closed."""
+
+TRANSPARENT = frozenset({"Floor", "ShowerGlass", "Window"})
+"""Types that hide nothing."""
+
+SUCCESS_M = 1.0
+"""How near a target must be (RoboTHOR Challenge 2021; ObjectNav Revisited, arXiv 2006.13171)."""
+
+DENSITY_M = 0.04
+"""Distance of neighbouring points on a face."""
+MOST_POINTS = 10
+"""Along one edge: on faces longer than 0.4 m points lie further apart."""
+CONTACT_M = 0.005
+"""How far a ray may be in a box before the point it leads to: things that touch overlap a little."""
+
+
+class Eye(NamedTuple):
+    """A pinhole camera on an agent; the default is AI2-THOR's LoCoBot.
+
+    Attributes:
+        height: m above the floor.
+        tan_x: Tangent of half the horizontal field of view.
+        tan_y: Tangent of half the vertical one.
+    """
+
+    height: float = 0.8698
+    tan_x: float = math.tan(math.radians(63.453) / 2) * 4 / 3
+    tan_y: float = math.tan(math.radians(63.453) / 2)
+
+
+class Sights(NamedTuple):
+    """What can be seen and what hides it in H houses.
+
+    Attributes:
+        boxes: (B, 9) float64, see `X`: a house's things in their order, then pieces of its walls.
+        first: (H + 1,) int64, where each house's things begin in `boxes`.
+        starts: (B + 1,) int64, where in `near` each box's list begins.
+        near: (L,) int32 boxes that may hide one from a camera within `reach` of it.
+        reach: m, horizontally, from the camera to the box; of things farther away nothing may be asked.
+    """
+
+    boxes: NDArray[np.float64]
+    first: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    near: NDArray[np.int32]
+    reach: float
+
+
+class Instances(NamedTuple):
+    """The things of C categories in H houses; of category c in house h: `boxes[starts[h, c]:starts[h, c + 1]]`.
+
+    Attributes:
+        starts: (H, C + 1) int64.
+        boxes: (T,) int32 rows of `Sights.boxes`.
+    """
+
+    starts: NDArray[np.int64]
+    boxes: NDArray[np.int32]
+
+    def of(self, house: int, category: int) -> NDArray[np.int32]:
+        """The rows of `Sights.boxes` of a house's things of a category."""
+        return self.boxes[self.starts[house, category] : self.starts[house, category + 1]]
+
+
+def sights_of(houses: Sequence[House], reach: float = SUCCESS_M) -> Sights:
+    """What can be seen in some houses from no farther than `reach` m away."""
+    boxes, first, counts, near = [np.empty((0, 9))], [0], [np.zeros(1, np.int64)], [np.empty(0, np.int64)]
+    for house in houses:
+        walls = [piece for wall in house.walls for piece in _wall_boxes(house, wall)]
+        rows = np.array([*_thing_boxes(house), *walls], float).reshape(-1, 9)
+        hides = np.ones(len(rows), bool)
+        hides[: len(house.things)] = [thing.type not in TRANSPARENT for thing in house.things]
+        listed = np.zeros((len(rows), len(rows)), bool)
+        launch(_list_near, len(house.things), rows, reach, hides, listed)
+        boxes.append(rows)
+        counts.append(listed.sum(1))
+        near.append(np.nonzero(listed)[1] + first[-1])
+        first.append(first[-1] + len(rows))
+    return Sights(
+        boxes=np.concatenate(boxes),
+        first=np.array(first, np.int64),
+        starts=np.concatenate(counts).cumsum().astype(np.int64),
+        near=np.concatenate(near).astype(np.int32),
+        reach=reach,
+    )
+
+
+def instances_of(houses: Sequence[House], sights: Sights, categories: Sequence[str]) -> Instances:
+    """Where the things of some types are among the boxes."""
+    starts: list[list[int]] = []
+    boxes: list[int] = []
+    for house, first in zip(houses, sights.first, strict=False):
+        ends = [len(boxes)]
+        for category in categories:
+            boxes += [int(first) + k for k, thing in enumerate(house.things) if thing.type == category]
+            ends.append(len(boxes))
+        starts.append(ends)
+    return Instances(np.array(starts, np.int64).reshape(-1, len(categories) + 1), np.array(boxes, np.int32))
+
+
+def _thing_boxes(house: House) -> list[tuple[float, ...]]:
+    named = {thing.id: thing for thing in house.things}
+    return [
+        (
+            *(thing.centre[0], thing.centre[1], math.cos(thing.yaw), math.sin(thing.yaw)),
+            *(thing.size[0] / 2, thing.size[1] / 2, thing.centre[2], thing.size[2] / 2),
+            float(_is_sealed(thing, named)),
+        )
+        for thing in house.things
+    ]
+
+
+def _is_sealed(thing: Thing, named: dict[str, Thing]) -> bool:
+    """Whether a thing, or what holds it, lies in (not on top of) a closed container."""
+    seen = {thing.id}
+    while thing.parent in named and thing.parent not in seen:
+        holder = named[thing.parent]
+        inside = thing.centre[2] < holder.centre[2] + holder.size[2] / 2
+        if inside and holder.type in CONTAINERS and holder.openness <= 0:
+            return True
+        seen.add(holder.id)
+        thing = holder
+    return False
+
+
+def _wall_boxes(house: House, wall: Wall) -> list[tuple[float, ...]]:
+    """A wall's pieces beside, below and above its holes; one sees through windows and doors that are not closed."""
+    openings = [hole for hole in house.openings if hole.kind != "door" or hole.openness > 0]
+    holes = wall_holes(house, wall, openings)
+    heights = [opening.heights for opening in openings if wall.id in opening.walls]
+    cos, sin = wall_direction(wall)
+    pieces, begin = [], 0.0
+    for (low, high), (bottom, top) in sorted(zip(holes, heights, strict=True)):
+        pieces += [(begin, low, 0.0, wall.height), (low, high, 0.0, bottom), (low, high, top, wall.height)]
+        begin = max(begin, high)
+    pieces.append((begin, wall_length(wall), 0.0, wall.height))
+    return [
+        (*wall_point(wall, (a + b) / 2), cos, sin, (b - a) / 2, 0.0, (bottom + top) / 2, (top - bottom) / 2, 0.0)
+        for a, b, bottom, top in pieces
+        if b - a > 1e-9 and top - bottom > 1e-9
+    ]
+
+
+@kernel
+def _list_near(start, stop, boxes, reach, hides, listed):
+    for b in range(start, stop):
+        width, depth = boxes[b, HALF_WIDTH], boxes[b, HALF_DEPTH]
+        farthest = reach + math.sqrt(width * width + depth * depth)
+        for other in range(boxes.shape[0]):
+            near = squared_gap_to_point(boxes[other], boxes[b, X], boxes[b, Y]) <= farthest * farthest
+            listed[b, other] = near and hides[other] and other != b
+
+
+@kernel
+def is_visible(sights, thing, x, y, z, yaw, pitch, tan_x, tan_y):
+    """Whether a thing (a row of `sights.boxes` within reach) is visible to a camera.
+
+    The camera is at (x, y, z) m; at yaw 0 it looks along +y, counter-clockwise is positive; at a positive pitch it
+    looks up. `tan_x` and `tan_y` are the tangents of half its fields of view.
+    """
+    if sights.boxes[thing, SEALED] > 0:
+        return False
+    cos_yaw, sin_yaw, cos_pitch, sin_pitch = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    last = np.int64(-1)
+    for k in range(_points(sights.boxes, thing)):
+        seen, dx, dy, dz = _point(sights.boxes, thing, k, x, y, z)
+        if seen and _in_view(dx, dy, dz, cos_yaw, sin_yaw, cos_pitch, sin_pitch, tan_x, tan_y):
+            last = _blocker(sights, thing, last, x, y, z, dx, dy, dz)
+            if last < 0:
+                return True
+    return False
+
+
+@kernel
+def is_visible_in_some(sights, thing, x, y, z, views, tan_x, tan_y):
+    """Whether a thing is visible in one of some `views`: (V, 4) cosine and sine of yaw, and of pitch."""
+    if sights.boxes[thing, SEALED] > 0:
+        return False
+    last = np.int64(-1)
+    for k in range(_points(sights.boxes, thing)):
+        seen, dx, dy, dz = _point(sights.boxes, thing, k, x, y, z)
+        if not seen:
+            continue
+        for v in range(views.shape[0]):
+            if _in_view(dx, dy, dz, views[v, 0], views[v, 1], views[v, 2], views[v, 3], tan_x, tan_y):
+                last = _blocker(sights, thing, last, x, y, z, dx, dy, dz)
+                if last < 0:
+                    return True
+                break
+    return False
+
+
+@kernel
+def _along(half):
+    """Points along an edge of length 2 · half."""
+    return min(max(np.int64(round(2.0 * half / DENSITY_M)), 1), MOST_POINTS)
+
+
+@kernel
+def _points(boxes, thing):
+    """Points on three faces of a box, of which the camera is in front of some."""
+    width, depth, height = (
+        _along(boxes[thing, HALF_WIDTH]),
+        _along(boxes[thing, HALF_DEPTH]),
+        _along(boxes[thing, HALF_HEIGHT]),
+    )
+    return width * depth + width * height + depth * height
+
+
+@kernel
+def _point(boxes, thing, k, x, y, z):
+    """The k-th point, on the face nearest to the camera: whether that is turned to it, and the way there, m."""
+    cos, sin = boxes[thing, COS], boxes[thing, SIN]
+    half_x, half_y, half_z = boxes[thing, HALF_WIDTH], boxes[thing, HALF_DEPTH], boxes[thing, HALF_HEIGHT]
+    width, depth, height = _along(half_x), _along(half_y), _along(half_z)
+    x, y, z = x - boxes[thing, X], y - boxes[thing, Y], z - boxes[thing, Z]
+    x, y = x * cos + y * sin, y * cos - x * sin  # of the camera, in the box's frame
+    if k < width * depth:
+        seen = abs(z) > half_z
+        to_x = half_x * ((2 * (k % width) + 1) / width - 1.0)
+        to_y = half_y * ((2 * (k // width) + 1) / depth - 1.0)
+        to_z = math.copysign(half_z, z)
+    elif k < width * depth + width * height:
+        k -= width * depth
+        seen = abs(y) > half_y
+        to_x = half_x * ((2 * (k % width) + 1) / width - 1.0)
+        to_y = math.copysign(half_y, y)
+        to_z = half_z * ((2 * (k // width) + 1) / height - 1.0)
+    else:
+        k -= width * depth + width * height
+        seen = abs(x) > half_x
+        to_x = math.copysign(half_x, x)
+        to_y = half_y * ((2 * (k % depth) + 1) / depth - 1.0)
+        to_z = half_z * ((2 * (k // depth) + 1) / height - 1.0)
+    dx, dy = to_x - x, to_y - y
+    return seen, dx * cos - dy * sin, dy * cos + dx * sin, to_z - z
+
+
+@kernel
+def _in_view(dx, dy, dz, cos_yaw, sin_yaw, cos_pitch, sin_pitch, tan_x, tan_y):
+    ahead = dy * cos_yaw - dx * sin_yaw
+    right = dx * cos_yaw + dy * sin_yaw
+    depth = ahead * cos_pitch + dz * sin_pitch
+    up = dz * cos_pitch - ahead * sin_pitch
+    return depth > 0 and abs(right) <= tan_x * depth and abs(up) <= tan_y * depth
+
+
+@kernel
+def _blocker(sights, thing, last, x, y, z, dx, dy, dz):
+    """A box between the camera and the end of the ray (dx, dy, dz), or -1; the last ray's is asked first."""
+    if last >= 0 and _blocks(sights.boxes, last, x, y, z, dx, dy, dz):
+        return last
+    for k in range(sights.starts[thing], sights.starts[thing + 1]):
+        box = np.int64(sights.near[k])
+        if _blocks(sights.boxes, box, x, y, z, dx, dy, dz):
+            return box
+    return np.int64(-1)
+
+
+@kernel
+def _blocks(boxes, b, x, y, z, dx, dy, dz):
+    """Whether a ray enters a box behind its begin and leaves it before its end (slab test)."""
+    cos, sin = boxes[b, COS], boxes[b, SIN]
+    x, y, z = x - boxes[b, X], y - boxes[b, Y], z - boxes[b, Z]
+    enter, leave = _slab(z, dz, boxes[b, HALF_HEIGHT], -math.inf, math.inf)
+    if enter > leave:
+        return False
+    enter, leave = _slab(x * cos + y * sin, dx * cos + dy * sin, boxes[b, HALF_WIDTH], enter, leave)
+    if enter > leave:
+        return False
+    enter, leave = _slab(y * cos - x * sin, dy * cos - dx * sin, boxes[b, HALF_DEPTH], enter, leave)
+    return 0.0 < enter <= leave and leave < 1.0 - CONTACT_M / math.sqrt(dx * dx + dy * dy + dz * dz)
+
+
+@kernel
+def _slab(at, step, half, enter, leave):
+    """What of [enter, leave] a ray spends between two planes."""
+    if abs(step) < 1e-12:
+        return (enter, leave) if abs(at) <= half else (math.inf, -math.inf)
+    low, high = (-half - at) / step, (half - at) / step
+    return max(enter, min(low, high)), min(leave, max(low, high))
+
+
+@kernel
+def is_found(sights, instances, house, category, x, y, z, yaw, pitch, tan_x, tan_y):
+    """Whether End succeeds: a thing of the category within `reach` of (x, y), to its box's footprint, and visible."""
+    for k in range(instances.starts[house, category], instances.starts[house, category + 1]):
+        thing = instances.boxes[k]
+        near = squared_gap_to_point(sights.boxes[thing], x, y) <= sights.reach * sights.reach
+        if near and is_visible(sights, thing, x, y, z, yaw, pitch, tan_x, tan_y):
+            return True
+    return False
+
+
+@kernel
+def find(start, stop, sights, instances, eye, house, category, position, yaw, pitch, found):
+    """Row kernel: whether End succeeds.
+
+    Args:
+        start: First row.
+        stop: Past the last row.
+        sights: `Sights`.
+        instances: `Instances`.
+        eye: `Eye`.
+        house: (N,) int64.
+        category: (N,) int64.
+        position: (N, 2) m, of the agent.
+        yaw: (N,) rad.
+        pitch: (N,) rad, up is positive.
+        found: (N,) bool, written.
+    """
+    for i in range(start, stop):
+        x, y = position[i, 0], position[i, 1]
+        found[i] = is_found(
+            sights, instances, house[i], category[i], x, y, eye.height, yaw[i], pitch[i], eye.tan_x, eye.tan_y
+        )
+
+
+@kernel
+def _find_in_some(start, stop, sights, things, eye, views, positions, found):
+    for i in range(start, stop):
+        x, y = positions[i, 0], positions[i, 1]
+        found[i] = False
+        for k in range(things.shape[0]):
+            near = squared_gap_to_point(sights.boxes[things[k]], x, y) <= sights.reach * sights.reach
+            if near and is_visible_in_some(sights, things[k], x, y, eye.height, views, eye.tan_x, eye.tan_y):
+                found[i] = True
+                break
+
+
+LOCOBOT_EYE = Eye()
+PITCHES = (0.0, math.radians(-30), math.radians(30))
+
+
+def success_positions(
+    sights: Sights,
+    things: NDArray[np.int32],
+    positions: NDArray[np.float64],
+    eye: Eye = LOCOBOT_EYE,
+    pitches: Sequence[float] = PITCHES,
+) -> NDArray[np.bool_]:
+    """From which positions End can succeed, in one of 12 headings and some pitches.
+
+    Args:
+        sights: Of some houses.
+        things: (T,) int32 rows of `sights.boxes`, any of which will do, as `Instances.of` gives them.
+        positions: (P, 2) m.
+        eye: The camera.
+        pitches: rad, up is positive.
+
+    Returns:
+        (P,) bool.
+    """
+    yaw, pitch = (angles.ravel() for angles in np.meshgrid(np.arange(12) * math.pi / 6, pitches, indexing="ij"))
+    views = np.stack([np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)], 1)
+    found = np.empty(len(positions), bool)
+    launch(_find_in_some, len(positions), sights, things, eye, views, positions, found)
+    return found
