@@ -46,11 +46,9 @@ class ObjectNavParams(Params):
     step_reward: float = param(-0.01, "reward for every action [1]", low=-100, high=100)
     success_reward: float = param(10.0, "reward for ending at the goal [1]", low=-1000, high=1000)
     shaping_reward: float = param(1.0, "reward for coming nearer [1/m]", low=-100, high=100)
-    shaping: str = param(
-        "best", "nearer than ever before, or than one action ago (which may be negative)", choices=("best", "difference")
-    )
+    shaping: str = param("best", "nearer than ever before, or than one action ago", choices=("best", "difference"))
     shaping_distance: str = param(
-        "geodesic", "along the shortest path, or as the crow flies, as procthor-rl does", choices=("geodesic", "straight")
+        "geodesic", "along the shortest path, or straight, as procthor-rl has it", choices=("geodesic", "straight")
     )
     expert: bool = param(False, "infos tell of the shortest action sequence at an episode's end, and SEL")
 
