@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from foveal.envs.overlay import Annotation
 from foveal.envs.params import Params
-from foveal.envs.scene import Scene
 
 EVALUATION_SEEDS = 2**31
 """Seeds from here on are held out for evaluation; training refuses them."""
@@ -128,15 +127,24 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         """*World*: name -> array (N, ...) or nested dict of them, of every row's present state."""
         return {}
 
-    def describe(self, rows: Sequence[int]) -> list[Scene]:
+    @property
+    def frame_rate(self) -> float:
+        """*World*: the scenes of `trace` per second of its own time."""
+        raise NotImplementedError
+
+    def describe(self, rows: Sequence[int]) -> list[Any]:
         """Build the present scene of each of `rows`: objects, for rows about to be asked about or drawn."""
         raise NotImplementedError
 
-    def trace(self, row: int) -> list[Scene]:
+    def trace(self, row: int) -> list[Any]:
         """The scenes after each substep of the last step of a traced row; none where that step began an episode."""
         raise NotImplementedError
 
-    def draw(self, scene: Scene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
+    def between(self, before: Any, after: Any, part: float) -> Any:
+        """*World*: the scene when `part` of the way from one to the other is gone, for the eye."""
+        raise NotImplementedError
+
+    def draw(self, scene: Any, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
         """*World*: draw one scene, and what is noted of the policy, as an (H, W, 3) RGB frame."""
         raise NotImplementedError
 

@@ -19,7 +19,6 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 
 from foveal.envs.overlay import Annotation, Frame, panel
-from foveal.envs.scene import Scene
 
 Policy = Callable[[Any], Any]
 
@@ -168,7 +167,7 @@ class _Stage:
         self._env, self._world, self._smooth, self._zoom, self._steps = env, world, smooth, zoom, 0
         if smooth < 1 or (smooth > 1 and world is None):
             raise ValueError(f"smooth={smooth}: must be at least 1, and 1 where the world has no substeps")
-        self.rate = _foreign_rate(env) if world is None else world.params.simulation_frequency * float(smooth)
+        self.rate = _foreign_rate(env) if world is None else world.frame_rate * float(smooth)
         self.action_names: Sequence[str] = getattr(world, "action_names", ())
         if world is not None and (world.num_envs != 1 or 0 not in world.trace_rows):
             raise ValueError(f"a wrapped {type(world).__name__} must be made with one row and trace_rows=(0,)")
@@ -205,7 +204,7 @@ class _Stage:
             return
         for scene in self._world.trace(0):
             for part in range(1, self._smooth):
-                yield self._world.draw(_between(self._last, scene, part / self._smooth), note, self._zoom)
+                yield self._world.draw(self._world.between(self._last, scene, part / self._smooth), note, self._zoom)
             yield self._world.draw(scene, note, self._zoom)
             self._last = scene
 
@@ -238,19 +237,6 @@ def _batched(observation: Any) -> Any:
     if isinstance(observation, dict):
         return {key: _batched(value) for key, value in observation.items()}
     return np.asarray(observation)[None]
-
-
-def _between(before: Scene, after: Scene, part: float) -> Scene:
-    """A scene between two substeps, for the eye: what moves has gone `part` of its way."""
-    turn = (after.heading - before.heading + np.pi) % (2 * np.pi) - np.pi
-    return dataclasses.replace(
-        before,
-        time_s=before.time_s + part * (after.time_s - before.time_s),
-        position=before.position + part * (after.position - before.position),
-        heading=before.heading + part * turn,
-        speed=before.speed + part * (after.speed - before.speed),
-        observed=after.observed,
-    )
 
 
 class VideoWriter:

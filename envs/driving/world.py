@@ -156,6 +156,23 @@ class DrivingWorld(BatchEnv):
             kind=tuple(_OBJECTS.get(int(k), "vehicle") for k in kind),
         )
 
+    @property
+    def frame_rate(self) -> float:
+        """See `BatchEnv.frame_rate`: substeps per second."""
+        return float(self.params.simulation_frequency)
+
+    def between(self, before: Scene, after: Scene, part: float) -> Scene:
+        """See `BatchEnv.between`: what moves has gone `part` of its way."""
+        turn = (after.heading - before.heading + np.pi) % (2 * np.pi) - np.pi
+        return dataclasses.replace(
+            before,
+            time_s=before.time_s + part * (after.time_s - before.time_s),
+            position=before.position + part * (after.position - before.position),
+            heading=before.heading + part * turn,
+            speed=before.speed + part * (after.speed - before.speed),
+            observed=after.observed,
+        )
+
     def draw(self, scene: Scene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
         """See `BatchEnv.draw`: the road from above, `screen_width` x `screen_height` pixels times `zoom`."""
         from foveal.envs.driving import topdown

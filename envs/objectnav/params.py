@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from foveal.envs.objectnav.types import OBJECTS
 from foveal.envs.params import Params, param
 
 SPLITS = ("train", "val", "test")
@@ -26,7 +27,7 @@ class ObjectNavParams(Params):
     rooms: int = param(0, "procedural: rooms of a house, 0: from 1 to 8 [1]", low=0, high=8)
     palette: str = param("train", "materials and colours", choices=("train", "held-out"))
     backend: str = param("native", "who simulates", choices=("native", "ai2thor"))
-    categories: tuple[str, ...] = param(HABITAT_2022, "what may have to be found")
+    categories: tuple[str, ...] = param(HABITAT_2022, "what may have to be found", choices=OBJECTS, items=(1, 200))
     success_distance: float = param(1.0, "how near the thing must be, to its surface [m]", low=0.1, high=10)
     start_distances: tuple[float, ...] = param(
         (0.0, 1000.0), "least and greatest geodesic distance from start to goal [m]", low=0, high=1000, items=(2, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -164,7 +165,7 @@ class Cast:
         with told_as(BadInput, OSError, ValueError):
             path.parent.mkdir(parents=True, exist_ok=True)
             policy = self.runs.get(name) or make_driver(name, env)
-            smooth = -(-_LEAST_FPS // env.params.simulation_frequency)
+            smooth = math.ceil(_LEAST_FPS / env.frame_rate)
             return record(env, policy, path, episodes=episodes, seed=seed, smooth=smooth).paths
 
     def run_folder(self, name: str) -> Path | None:
