@@ -32,10 +32,10 @@ A dict of what the parameters ask for:
 
 # Rewards
 
-`step_reward` for every action, `success_reward` for success, and `shaping_reward` for each metre nearer, by the geodesic
-distance to the nearest place of success. `shaping="best"` pays for being nearer than ever before (as procthor-rl does),
-`"difference"` for being nearer than before the action. procthor-rl's code measures in a straight line instead, to the
-thing's centre: `shaping_distance="straight"`. ``info["rewards"]`` tells the terms.
+`step_reward` for every action, `success_reward` for success, and `shaping_reward` for each metre nearer, by the
+geodesic distance to the nearest place of success. `shaping="best"` pays for being nearer than ever before (as
+procthor-rl does), `"difference"` for being nearer than before the action. procthor-rl's code measures in a straight
+line instead, to the thing's centre: `shaping_distance="straight"`. ``info["rewards"]`` tells the terms.
 
 # Starts and ends
 
@@ -45,8 +45,8 @@ path and do not succeed at once. An episode is terminated by End and truncated a
 # Infos
 
 ``success``, ``spl``, ``soft_spl``, ``distance_to_goal`` m, ``path_length`` m, ``curvature`` 1/m, ``collisions``,
-``start_distance`` m and ``distance_bin`` (0: below 1 m, 1: to 3 m, 2: to 6 m, 3: above), ``house``, ``goal``; at the end, with
-`expert`, also ``expert_length`` and ``sel``. See `foveal.envs.objectnav.metrics`.
+``start_distance`` m and ``distance_bin`` (0: below 1 m, 1: to 3 m, 2: to 6 m, 3: above), ``house``, ``goal``; at the end,
+with `expert`, also ``expert_length`` and ``sel``. See `foveal.envs.objectnav.metrics`.
 
 # Versions
 
