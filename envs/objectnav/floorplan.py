@@ -190,18 +190,17 @@ def is_clear(plan, house, x0, y0, x1, y1):
     Nothing is clear outside the house's bounds.
     """
     left, bottom = plan.houses[house, LEFT], plan.houses[house, BOTTOM]
-    columns, rows = np.int64(plan.houses[house, COLUMNS]), np.int64(plan.houses[house, ROWS])
-    first = np.int64(plan.houses[house, FIRST])
+    columns, rows, first = plan.houses[house, COLUMNS], plan.houses[house, ROWS], plan.houses[house, FIRST]
     length = math.sqrt((x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0))
     pieces = max(1, math.ceil(length / PIECE_M - 1e-9))
     dx, dy, half = (x1 - x0) / pieces / 2, (y1 - y0) / pieces / 2, length / pieces / 2
     radius = plan.radius - TOUCH_M
     for piece in range(pieces):
         x, y = x0 + (2 * piece + 1) * dx, y0 + (2 * piece + 1) * dy
-        column, row = math.floor((x - left) / CELL_M), math.floor((y - bottom) / CELL_M)
-        if not (0 <= column < columns and 0 <= row < rows):
+        column, row = (x - left) / CELL_M, (y - bottom) / CELL_M
+        if not (0.0 <= column < columns and 0.0 <= row < rows):  # a NaN must not become a whole number
             return False
-        cell = first + row * columns + column
+        cell = np.int64(first + math.floor(row) * columns + math.floor(column))
         for k in range(plan.starts[cell], plan.starts[cell + 1]):
             if _touches(plan.boxes, plan.near[k], x, y, dx, dy, half, radius):
                 return False

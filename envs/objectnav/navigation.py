@@ -226,8 +226,11 @@ def enter(plan, lattice, house, field, offset, x, y):
     """
     columns, rows = np.int64(lattice.houses[house, COLUMNS]), np.int64(lattice.houses[house, ROWS])
     first = np.int64(lattice.houses[house, FIRST])
-    column = math.floor((x - lattice.houses[house, LEFT]) / lattice.spacing + 1e-6)
-    row = math.floor((y - lattice.houses[house, BOTTOM]) / lattice.spacing + 1e-6)
+    right = (x - lattice.houses[house, LEFT]) / lattice.spacing
+    up = (y - lattice.houses[house, BOTTOM]) / lattice.spacing
+    if not (-1.0 < right < columns and -1.0 < up < rows):  # outside, or NaN
+        return math.inf, np.int64(-1)
+    column, row = math.floor(right + 1e-6), math.floor(up + 1e-6)
     shortest, over = math.inf, np.int64(-1)
     for around in range(1, 5):
         for j in range(max(row + 1 - around * 2, 0), min(row + 1 + around * 2, rows)):

@@ -51,14 +51,14 @@ def clear(plan, moves, house=0):
     return out
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.4))
 def test_a_move_is_clear_just_when_the_swept_disc_touches_nothing(build, seed, radius):
     house = build.random_house(seed)
     body = Body(radius=radius)
     rng = np.random.default_rng(seed)
-    origin = rng.uniform(0, 6, (200, 2))
-    angle, length = rng.uniform(-math.pi, math.pi, 200), rng.choice([0, 0.25, 0.5, 2], 200)
+    origin = rng.uniform(0, 6, (60, 2))
+    angle, length = rng.uniform(-math.pi, math.pi, 60), rng.choice([0, 0.25, 0.5, 2], 60)
     moves = np.hstack([origin, origin + (length * [np.cos(angle), np.sin(angle)]).T])
     told = clear(survey([house], body), moves)
     obstacles = obstacles_of(house, body)
