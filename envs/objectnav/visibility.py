@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.objectnav.floorplan import squared_gap_to_point, wall_direction, wall_holes, wall_length, wall_point
 from foveal.envs.objectnav.house import House, Thing, Wall
+from foveal.envs.objectnav.obstacles import squared_gap_to_point, wall_direction, wall_holes, wall_length, wall_point
 from foveal.kernels import kernel, launch
 
 X, Y, COS, SIN, HALF_WIDTH, HALF_DEPTH, Z, HALF_HEIGHT, SEALED = range(9)
-"""Features of a box; the first six are an obstacle's (`floorplan`), the last: whether a closed container holds it."""
+"""Features of a box; the first six are an obstacle's (`obstacles`), the last: whether a closed container holds it."""
 
 CONTAINERS = frozenset({"Box", "Cabinet", "Drawer", "Fridge", "LaundryHamper", "Microwave", "Safe"})
 """Types that hide what is in them while they are closed."""

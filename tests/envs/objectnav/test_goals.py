@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from foveal.envs.objectnav.expert import END, LOOK_DOWN, LOOK_UP, MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, TURN
-from foveal.envs.objectnav.floorplan import HEADINGS, move_ahead
 from foveal.envs.objectnav.goals import Goals
+from foveal.envs.objectnav.obstacles import HEADINGS, move_ahead
 from foveal.envs.objectnav.visibility import is_found
 
 
@@ -15,7 +15,7 @@ def replay(goals, house, category, position, heading, actions, tilt=0):
     way = [(x, y)]
     for action in actions[:-1]:
         if action == MOVE_AHEAD:
-            x, y, moved = move_ahead(goals.plan, house, x, y, heading)
+            x, y, moved = move_ahead(goals.obstacles, house, x, y, heading)
             assert moved
             way.append((x, y))
         heading = (heading + {ROTATE_LEFT: 1, ROTATE_RIGHT: -1}.get(action, 0)) % HEADINGS

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from foveal.envs.objectnav.floorplan import survey
 from foveal.envs.objectnav.house import House, Start
 from foveal.envs.objectnav.navigation import (
     OFFSETS,
@@ -18,13 +17,14 @@ from foveal.envs.objectnav.navigation import (
     refine,
     shortest_path,
 )
+from foveal.envs.objectnav.obstacles import survey
 from foveal.kernels import launch
 
 
 def lattices(*houses):
-    plan = survey(houses)
-    coarse = explore(houses, plan)
-    return plan, coarse, refine(houses, plan, coarse)
+    obstacles = survey(houses)
+    coarse = explore(houses, obstacles)
+    return obstacles, coarse, refine(houses, obstacles, coarse)
 
 
 def graph(lattice):
@@ -34,11 +34,11 @@ def graph(lattice):
     return csr_array((length, (row, lattice.neighbours[row, k])), shape=(len(lattice.positions),) * 2)
 
 
-def at(plan, lattice, field, points, house=0):
+def at(obstacles, lattice, field, points, house=0):
     points = np.asarray(points, float).reshape(-1, 2)
     out = np.empty(len(points))
     rows = np.full(len(points), house), field, np.zeros(len(points), np.int64)
-    launch(measure, len(points), plan, lattice, *rows, points, out)
+    launch(measure, len(points), obstacles, lattice, *rows, points, out)
     return out
 
 
@@ -96,7 +96,7 @@ def test_a_house_where_nobody_can_stand_has_no_positions(build):
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_distances_are_dijkstras(build, seed):
-    plan, _, lattice = lattices(build.random_house(seed))
+    obstacles, _, lattice = lattices(build.random_house(seed))
     rng = np.random.default_rng(seed)
     goals = rng.random(len(lattice.positions)) < 0.01
     if not goals.any():
@@ -106,7 +106,7 @@ def test_distances_are_dijkstras(build, seed):
     found = distances(lattice, 0, goals)
     theirs = dijkstra(edges, indices=np.nonzero(goals)[0], min_only=True)
     assert np.allclose(found, theirs, atol=1e-6, rtol=1e-6)
-    assert np.allclose(at(plan, lattice, found, lattice.positions), found, atol=1e-6)  # float32 on the way
+    assert np.allclose(at(obstacles, lattice, found, lattice.positions), found, atol=1e-6)  # float32 on the way
 
 
 @settings(max_examples=20, deadline=None)
@@ -127,12 +127,12 @@ def test_distances_are_a_metric_and_no_shorter_than_a_straight_line(build, seed)
 def test_around_a_corner_the_way_is_near_the_exact_one(build):
     # A wall-like box from the south wall up to y = 2; the taut string runs to the disc's circle around its corner.
     house = build.two_rooms(build.thing("screen", 2, 1, 0, 1e-6, 2, 2.0))
-    plan, _, lattice = lattices(house)
+    obstacles, _, lattice = lattices(house)
     start, goal = np.array([1.0, 0.5]), np.array([3.0, 0.5])
     exact = 2 * taut(start, np.array([2.0, 2.0]), 0.2)
     field = distances(lattice, 0, only(lattice, 0, goal))
-    assert exact < at(plan, lattice, field, start)[0] < 1.04 * exact
-    path = shortest_path(plan, lattice, 0, field, 0, tuple(start))
+    assert exact < at(obstacles, lattice, field, start)[0] < 1.04 * exact
+    path = shortest_path(obstacles, lattice, 0, field, 0, tuple(start))
     length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
     assert np.allclose(path[[0, -1]], [start, goal]) and exact < length < 1.04 * exact
 
@@ -152,30 +152,30 @@ def taut(point, corner, radius):
 @given(st.integers(0, 1000))
 def test_between_positions_a_distance_is_near_that_of_a_much_finer_lattice(build, seed):
     house = build.random_house(seed, pieces=6)
-    plan, coarse, lattice = lattices(house)
+    obstacles, coarse, lattice = lattices(house)
     rng = np.random.default_rng(seed)
     if not len(coarse.positions):
         return
     goal = coarse.positions[rng.integers(len(coarse.positions))]
     field = distances(lattice, 0, only(lattice, 0, goal))
     points = lattice.positions[rng.integers(0, len(lattice.positions), 100)] + rng.uniform(-0.05, 0.05, (100, 2))
-    found = at(plan, lattice, field, points)
+    found = at(obstacles, lattice, field, points)
     told = np.isfinite(found)
     straight = np.linalg.norm(points - goal, axis=1)
     assert told.mean() > 0.5 and (found >= straight - 1e-5).all()
     for point, distance in zip(points[told], found[told], strict=True):
-        path = shortest_path(plan, lattice, 0, field, 0, tuple(point))
+        path = shortest_path(obstacles, lattice, 0, field, 0, tuple(point))
         length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
         assert np.allclose(path[0], point) and np.allclose(path[-1], goal, atol=1e-6)
         assert length <= distance + 1e-5
 
 
 def test_a_distance_never_passes_through_a_wall(build):
-    plan, _, lattice = lattices(build.two_rooms())
+    obstacles, _, lattice = lattices(build.two_rooms())
     field = distances(lattice, 0, only(lattice, 0, (4.5, 0.5)))
     # Beside the wall, a metre from the goal as the crow flies: the way leads through the door.
-    assert at(plan, lattice, field, [(3.7, 0.5)])[0] > 2.2
-    assert np.isinf(at(plan, lattice, field, [(-5, 0), (math.nan, 0)])).all()
+    assert at(obstacles, lattice, field, [(3.7, 0.5)])[0] > 2.2
+    assert np.isinf(at(obstacles, lattice, field, [(-5, 0), (math.nan, 0)])).all()
 
 
 def test_what_is_found_does_not_depend_on_the_other_houses(build):
@@ -195,8 +195,8 @@ def test_goals_of_the_wrong_length_are_refused(build):
 
 
 def test_no_goal_is_infinitely_far(build):
-    plan, _, lattice = lattices(build.two_rooms())
+    obstacles, _, lattice = lattices(build.two_rooms())
     nowhere = distances(lattice, 0, np.zeros(len(lattice.positions), bool))
     assert np.isinf(nowhere).all()
-    assert shortest_path(plan, lattice, 0, nowhere, 0, (1.0, 1.0)).shape == (0, 2)
+    assert shortest_path(obstacles, lattice, 0, nowhere, 0, (1.0, 1.0)).shape == (0, 2)
     assert isinstance(build.two_rooms(), House)
