@@ -7,24 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from foveal.envs.objectnav.counters import straightened
 from foveal.envs.objectnav.house import CEILING_M, Opening, Room, Thing, Vector, Wall
+
+_OUTSIDE = ("Window", "Curtains", "Blinds")
+"""Types whose box may reach through the wall or hang away from it."""
 
 
 def shell(
     kind: str, things: Sequence[Thing], objects: Sequence[dict[str, Any]]
 ) -> tuple[tuple[Room, ...], tuple[Wall, ...], tuple[Opening, ...], tuple[Thing, ...]]:
     """Rooms, walls and openings around the things, and the things inside."""
-    floors = [found["axisAlignedBoundingBox"] for found in objects if found["objectType"] == "Floor"]
-    if floors:
-        low = np.array([floors[0]["center"][a] - floors[0]["size"][a] / 2 for a in "xz"])
-        high = np.array([floors[0]["center"][a] + floors[0]["size"][a] / 2 for a in "xz"])
-    else:
-        bounds = np.array([thing.bounds for thing in things if thing.type not in ("Window", "Curtains")])
-        low, high = bounds[:, 0, :2].min(0), bounds[:, 1, :2].max(0)
+    things = straightened(things)
+    low, high = _extent(things)
     corners = np.array([(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1])])
     height = max(CEILING_M, max(thing.bounds[1][2] for thing in things))
     room = Room("room|1", kind, corners)
     return (room,), walls_around(room, height), (), tuple(things)
+
+
+def _extent(things: Sequence[Thing]) -> tuple[Vector, Vector]:
+    bounds = np.array([thing.bounds for thing in things if thing.type not in _OUTSIDE])
+    return bounds[:, 0, :2].min(0), bounds[:, 1, :2].max(0)
 
 
 def walls_around(room: Room, height: float) -> tuple[Wall, ...]:

@@ -12,7 +12,20 @@ from foveal.envs.objectnav.house import Thing, Vector
 
 _AXES = (0, 2, 1)  # THOR's x, y, z as ours
 
-HUNG = frozenset("Blinds Curtains LightSwitch Mirror Painting Poster ShowerCurtain Towel TowelHolder Window".split())
+HUNG = frozenset(
+    [
+        "Blinds",
+        "Curtains",
+        "LightSwitch",
+        "Mirror",
+        "Painting",
+        "Poster",
+        "ShowerCurtain",
+        "Towel",
+        "TowelHolder",
+        "Window",
+    ]
+)
 """Types that hang flat on a wall or a rail and stop nobody."""
 
 PARTS = frozenset(
@@ -56,7 +69,7 @@ def _parent(found: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> str | No
         return None
     for parent in (by_id[name] for name in names if name in by_id):
         of_hand = found["pickupable"], parent["pickupable"]
-        if of_hand == (True, False) or of_hand[0] == of_hand[1] and _footprint(parent) > _footprint(found):
+        if of_hand == (True, False) or (of_hand[0] == of_hand[1] and _footprint(parent) > _footprint(found)):
             return str(parent["objectId"])
     return None
 
@@ -113,13 +126,18 @@ def _upright_yaw(corners: Vector, yaw: float) -> float:
 
 
 def _turned_back(x: float, y: float, yaw: float) -> tuple[float, float, float]:
-    """Width, depth and yaw of the box whose axis-aligned one measures x by y: x = w |cos| + d |sin|, y = w |sin| + d |cos|.
+    """Width, depth and yaw of the box whose axis-aligned one is x by y.
 
-    Near 45 degrees that says little, and a mesh with cut corners fills less: there the box stays axis-aligned.
+    x = w |cos| + d |sin| and y = w |sin| + d |cos|; where that says little (near 45 degrees, or of a shape that does
+    not fill its corners) a square that fits.
     """
     c, s = abs(cos(yaw)), abs(sin(yaw))
-    width, depth = (x * c - y * s, y * c - x * s) if abs(c - s) > 0.3 else (0.0, 0.0)
-    if min(width, depth) / max(abs(c * c - s * s), 1e-9) > 0.3 * min(x, y):
-        return width / (c * c - s * s), depth / (c * c - s * s), yaw
-    quarter = round(yaw / (pi / 2))
-    return (x, y, quarter * pi / 2) if quarter % 2 == 0 else (y, x, quarter * pi / 2)
+    if min(c, s) < 0.02:
+        quarter = round(yaw / (pi / 2))
+        return (*((x, y) if quarter % 2 == 0 else (y, x)), quarter * pi / 2)
+    if abs(c - s) > 0.3:
+        width, depth = (x * c - y * s) / (c * c - s * s), (y * c - x * s) / (c * c - s * s)
+        if 2 * min(width, depth) > max(width, depth):
+            return width, depth, yaw
+    side = (x + y) / (c + s) / 2
+    return side, side, yaw
