@@ -15,6 +15,7 @@ import numpy as np
 from foveal.envs.objectnav.assets import holes
 from foveal.envs.objectnav.floorplans import OUTSIDE, Plan, boundary, follow
 from foveal.envs.objectnav.house import Opening, Room, Wall
+from foveal.envs.objectnav.placing import wall_length
 
 OPEN_PROBABILITY = 0.75
 """That kitchen and living room are joined without a door; half of those by a frame, half by leaving the wall out."""
@@ -52,11 +53,6 @@ def build(plan: Plan, split: str, rng: np.random.Generator) -> Shell:
     openings = [*_inner_openings(plan, between, split, rng), _front_door(plan, between, split, rng)]
     openings += _windows(plan, between, openings, split, rng)
     return Shell(tuple(rooms), tuple(walls), tuple(openings))
-
-
-def length(wall: Wall) -> float:
-    """Length of a wall that runs along x or y, m."""
-    return abs(wall.end[0] - wall.start[0]) + abs(wall.end[1] - wall.start[1])
 
 
 def _metres(corners: Sequence[tuple[int, int]], cell: float) -> np.ndarray:
@@ -128,7 +124,7 @@ def _inner_openings(plan: Plan, between: dict, split: str, rng: np.random.Genera
     openings = []
     pairs = sorted((a, b) for a, b in between if a < b and b != OUTSIDE)
     for a, b in _joined(plan, pairs, rng):
-        wall = max(between[a, b], key=length)
+        wall = max(between[a, b], key=wall_length)
         behind = next(other for other in between[b, a] if other.start == wall.end)
         public = {plan.kinds[a], plan.kinds[b]} == {"Kitchen", "LivingRoom"}
         kind = "door"
@@ -136,7 +132,7 @@ def _inner_openings(plan: Plan, between: dict, split: str, rng: np.random.Genera
             if rng.random() < 0.5:
                 openings.append(
                     Opening(
-                        f"open|{a}|{b}", "open", (wall.id, behind.id), (f"room|{a}", f"room|{b}"), (0.0, round(length(wall), 3)), (0.0, wall.height)
+                        f"open|{a}|{b}", "open", (wall.id, behind.id), (f"room|{a}", f"room|{b}"), (0.0, round(wall_length(wall), 3)), (0.0, wall.height)
                     )
                 )
                 continue
@@ -158,7 +154,7 @@ def _front_door(plan: Plan, between: dict, split: str, rng: np.random.Generator)
 
 
 def _door(name, kind, asset_type, walls, rooms, double, split, rng) -> Opening:
-    room = length(walls[0])
+    room = wall_length(walls[0])
     fitting = [
         asset
         for asset in holes(asset_type, split)
@@ -190,7 +186,7 @@ def _windows(plan: Plan, between: dict, doors: list[Opening], split: str, rng: n
             assets = holes("Window", split)
             asset = assets[int(rng.integers(len(assets)))]
             width, _, height = asset.size
-            space = length(wall) - width - 2 * _WINDOW_MARGIN_M
+            space = wall_length(wall) - width - 2 * _WINDOW_MARGIN_M
             start = round(_WINDOW_MARGIN_M + space * float(rng.random()), 3)
             taken = [opening.along for opening in (*doors, *openings) if opening.walls[0] == wall.id]
             if space < 0 or any(
