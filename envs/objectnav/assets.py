@@ -89,7 +89,7 @@ def catalogue(split: str) -> dict[str, tuple[Asset, ...]]:
                 Asset(
                     name=entry["assetId"],
                     type=kind,
-                    size=tuple(round(max(entry["boundingBox"][axis], 0.002), 3) for axis in "xzy"),  # type: ignore[arg-type]
+                    size=tuple(round(max(entry["boundingBox"][axis], 0.002), 3) for axis in "xzy"),
                     pickupable=entry.get("primaryProperty") == "CanPickup",
                     moveable=entry.get("primaryProperty") == "Moveable",
                 )

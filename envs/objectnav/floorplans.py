@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from foveal.envs.objectnav.assets import changed, package_folder
 
@@ -28,9 +29,13 @@ CELL_M = (1.6, 2.2)
 """Side of a cell, drawn per house (ProcTHOR's `interior_boundary_scale`)."""
 
 _ATTEMPTS = 200
-_CANDIDATES = 8  # plans grown per outline, of which the one nearest to the wanted areas is taken
+_CANDIDATES = 5  # plans grown per outline
+_OUTLINES = 3  # tried before the best plan so far is taken
+_GOOD_SCORE = 0.65  # at which it is taken at once
 _LEAST_CELLS = {"Bathroom": 1, "Bedroom": 4, "Kitchen": 4, "LivingRoom": 4}
-_LARGEST_BATHROOM = 7
+_GOOD_CELLS = {"Bathroom": 3, "Bedroom": 8, "Kitchen": 10, "LivingRoom": 14}
+_TOO_LARGE = 0.05  # taken from a plan's score for each cell beyond those
+_PASSAGE = 0.5  # and where one has to pass through a bathroom
 _lock = threading.Lock()
 
 
@@ -95,7 +100,9 @@ def _generator() -> _Generator:
 
 def room_counts() -> tuple[int, ...]:
     """Numbers of rooms that a house can have."""
-    return tuple(sorted({len(spec.room_type_map) for spec in _generator().specs.PROCTHOR10K_ROOM_SPEC_SAMPLER.room_specs}))
+    return tuple(
+        sorted({len(spec.room_type_map) for spec in _generator().specs.PROCTHOR10K_ROOM_SPEC_SAMPLER.room_specs})
+    )
 
 
 def draw(rng: np.random.Generator, rooms: tuple[int, int] = (1, MAX_ROOMS)) -> Plan:
@@ -122,14 +129,18 @@ def draw(rng: np.random.Generator, rooms: tuple[int, int] = (1, MAX_ROOMS)) -> P
     # Specifications and the modules' dice are shared, so one plan is drawn at a time.
     with _lock:
         _throw_own_dice(generator, seed)
+        best, best_score, outlines = None, -np.inf, 0
         for _ in range(_ATTEMPTS):
             outline = generator.outlines.sample_interior_boundary(
                 len(spec.room_type_map), None if spec.dims is None else spec.dims()
             )
-            grown = [_grow(generator, spec, outline) for _ in range(_CANDIDATES)]
-            grids = [grid for grid in grown if grid is not None]
-            if grids:
-                return _plan(max(grids, key=lambda grid: generator.plans.score_floorplan(spec, grid)), spec, cell)
+            grids = [grid for grid in (_grow(generator, spec, outline) for _ in range(_CANDIDATES)) if grid is not None]
+            outlines += bool(grids)
+            for grid in grids:
+                if (score := _score(generator, spec, grid)) > best_score:
+                    best, best_score = grid, score
+            if best is not None and (best_score >= _GOOD_SCORE or outlines == _OUTLINES):
+                return _plan(best, spec, cell)
     raise RuntimeError(f"no sensible floor plan of {spec.room_spec_id!r} in {_ATTEMPTS} attempts")
 
 
@@ -151,6 +162,15 @@ def _grow(generator: _Generator, spec: Any, outline: NDArray[np.int64]) -> NDArr
     return grid if _sensible(grid, spec.room_type_map) else None
 
 
+def _score(generator: _Generator, spec: Any, grid: NDArray[np.int64]) -> float:
+    """How near a plan's areas are to the specified ones (ProcTHOR's score), less what makes it odd."""
+    kinds = spec.room_type_map
+    excess = sum(max(0, int((grid == room).sum()) - _GOOD_CELLS[kind]) for room, kind in kinds.items())
+    others = [room for room, kind in kinds.items() if kind != "Bathroom"]
+    apart = ndimage.label(np.isin(grid, others))[1] > 1
+    return float(generator.plans.score_floorplan(spec, grid)) - _TOO_LARGE * excess - _PASSAGE * apart
+
+
 def _sensible(grid: NDArray[np.int64], kinds: dict[int, str]) -> bool:
     """Whether every cell has a room and every room is one piece without a hole, of a size one can live in."""
     if not (grid != 0).all():
@@ -158,7 +178,7 @@ def _sensible(grid: NDArray[np.int64], kinds: dict[int, str]) -> bool:
     areas = {room: int((grid == room).sum()) for room in kinds}
     for room, kind in kinds.items():
         mask = grid == room
-        if areas[room] < _LEAST_CELLS[kind] or (kind == "Bathroom" and areas[room] > _LARGEST_BATHROOM):
+        if areas[room] < _LEAST_CELLS[kind]:
             return False
         if kind != "Bathroom" and not (mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:] & mask[1:, 1:]).any():
             return False

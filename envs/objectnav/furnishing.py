@@ -1,4 +1,4 @@
-"""Furniture on a room's floor: what belongs to its kind by ProcTHOR's placement annotations, where it shuts nothing off."""
+"""Furniture on a room's floor: what belongs there by ProcTHOR's placement annotations, where it shuts nothing off."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def programme(room: Room, models: sets.Catalogue, area: float, rng: np.random.Ge
         wanted = [single("Toilet", models, rng), sets.washbasin(models, rng)]
     wanted += [single("GarbageCan", models, rng)] if chance[3] < 0.6 else []
     wanted += [sets.plant(models, rng)] if room.kind != "Bathroom" and chance[4] < 0.5 else []
-    types = [name for name, place in placements().items() if place.floor and place.rooms[room.kind] and models.get(name)]
+    types = [
+        name for name, place in placements().items() if place.floor and place.rooms[room.kind] and models.get(name)
+    ]
     weights = np.array([1.0 if placements()[name].rooms[room.kind] > 1 else RARE for name in types])
     ends = np.cumsum(weights)
     for _ in range(max(0, min(MOST_SETS, round(area / FLOOR_PER_THING_M2)) - len(wanted))):
@@ -102,7 +104,9 @@ def _put(floor: Floor, group: Set, first: int, rng: np.random.Generator) -> list
     if group.where == "middle":
         places = floor.in_the_middle(group.width, group.depth, group.front)
     else:
-        places = floor.along_walls(group.width, group.depth, group.front, group.height > _TALL_M, group.where == "corner")
+        places = floor.along_walls(
+            group.width, group.depth, group.front, group.height > _TALL_M, group.where == "corner"
+        )
     for _ in range(min(_TRIES_PER_SET, len(places.turn))):
         index = int(rng.integers(len(places.turn)))
         origin, turn = places.origin[index], int(places.turn[index])
@@ -111,8 +115,9 @@ def _put(floor: Floor, group: Set, first: int, rng: np.random.Generator) -> list
             wide, deep = (size / 2 for size in sets.footprint(member))
             body = rectangles(origin, turn, (member.x - wide, member.y - deep), (member.x + wide, member.y + deep))
             height = sets.member_height(group, member) + member.asset.size[2] / 2
-            centre = (*(round(float(c), 3) for c in (body[:2] + body[2:]) / 2), round(height, 4))
+            x, y = ((body[:2] + body[2:]) / 2).tolist()
             on = None if member.on is None else first + member.on
+            centre = (round(x, 3), round(y, 3), round(height, 4))
             placed.append(Placed(member.asset, centre, (turn + member.turn) % 4, on))
             if member.on is None:
                 bodies.append(body)

@@ -63,25 +63,35 @@ def hang(
         asset = sets.pick(rng, models[name], lambda asset: asset.size[1] < _THICKEST_M)
         if asset is None:
             continue
+        cloth = sets.pick(rng, models[CLOTHS[name]]) if name in CLOTHS else None
+        if cloth is not None and rng.random() >= contents()[name][cloth.type]:
+            cloth = None
         wall = walls[int(rng.integers(len(walls)))]
-        spot = _spot(asset, height, wall, openings, [*things, *hung], rng)
+        spot = _spot(asset, cloth, height, wall, openings, [*things, *hung], rng)
         if spot is None:
             continue
         hung.append(spot)
-        cloth = sets.pick(rng, models[CLOTHS[name]]) if name in CLOTHS else None
-        if cloth is not None and rng.random() < contents()[name][cloth.type]:
-            x, y, z = spot.centre
-            z = round(z - asset.size[2] / 2 + _FOLD_M - cloth.size[2] / 2, 4)
+        if cloth is not None:
+            x, y, _ = spot.centre
+            z = round(spot.bottom + _FOLD_M - cloth.size[2] / 2, 4)
             hung.append(Placed(cloth, (x, y, z), spot.turn, len(things) + len(hung) - 1, True))
     return hung
 
 
 def _spot(
-    asset: Asset, height: float, wall: Wall, openings: list[Opening], things: list[Placed], rng: np.random.Generator
+    asset: Asset,
+    cloth: Asset | None,
+    height: float,
+    wall: Wall,
+    openings: list[Opening],
+    things: list[Placed],
+    rng: np.random.Generator,
 ) -> Placed | None:
-    """A free place on a wall, None where none was found."""
+    """A free place on a wall for a thing and the cloth on it, None where none was found."""
     width, depth, tall = asset.size
     low, high = height - tall / 2, height + tall / 2
+    if cloth is not None:
+        width, low = max(width, cloth.size[0]), low + _FOLD_M - cloth.size[2]
     room = wall_length(wall) - width - 2 * _MARGIN_M
     if room < 0 or high > wall.height - _MARGIN_M:
         return None
@@ -94,12 +104,8 @@ def _spot(
                 first, last = wall_length(wall) - last, wall_length(wall) - first
             free &= (start > last + _MARGIN_M) | (start + width + _MARGIN_M < first)
     turn = turn_of(wall.start, wall.end)
-    spots = np.concatenate(
-        [
-            rectangles(np.array(wall.start), turn, (a, WALL_GAP_M / 2), (a + width, WALL_GAP_M / 2 + depth))[None]
-            for a in start.tolist()
-        ]
-    )
+    low_corner = np.stack([start, np.full(_TRIES, WALL_GAP_M / 2)], -1)
+    spots = rectangles(np.array(wall.start), turn, low_corner, low_corner + np.array([width, depth]))
     before = [
         thing.rectangle + np.array([-_MARGIN_M, -_MARGIN_M, _MARGIN_M, _MARGIN_M])
         for thing in things

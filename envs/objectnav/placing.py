@@ -24,7 +24,7 @@ WALKER_M = 0.325
 """Half the side of the square that has to fit wherever one is to walk: an agent of radius 0.2 m on a grid of 0.25 m is
 never further than 0.125 m from a point of the grid along x or y, wherever the grid's origin lies.
 """
-REACH_M = 0.6
+REACH_M = 0.5
 """From where one can stand to what one stands beside, at most (along x and y)."""
 
 _PITCH_M = 0.125  # of the raster on which walking is tested
@@ -35,6 +35,7 @@ _ALONG = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)], np.float64)  # by turn: a 
 _INTO = np.array([(0, 1), (-1, 0), (0, -1), (1, 0)], np.float64)  # by turn: its front
 
 Vector = NDArray[np.float64]
+Corner = Vector | tuple[float, float]
 
 
 class Placed(NamedTuple):
@@ -79,18 +80,20 @@ class Places(NamedTuple):
     turn: NDArray[np.int64]
 
 
-def rectangles(origin: Vector, turn: NDArray[np.int64] | int, low: tuple[float, float], high: tuple[float, float]) -> Vector:
-    """Rectangles (..., 4) in the room of the one from low to high in a frame at origin (..., 2), turned."""
+def rectangles(origin: Vector, turn: NDArray[np.int64] | int, low: Corner, high: Corner) -> Vector:
+    """Rectangles (..., 4) in the room of those from low to high (..., 2) in a frame at origin (..., 2), turned."""
     along, into = _ALONG[turn], _INTO[turn]
-    a = origin + low[0] * along + low[1] * into
-    b = origin + high[0] * along + high[1] * into
+    low, high = np.asarray(low), np.asarray(high)
+    a = origin + low[..., :1] * along + low[..., 1:] * into
+    b = origin + high[..., :1] * along + high[..., 1:] * into
     return np.concatenate([np.minimum(a, b), np.maximum(a, b)], -1)
 
 
 def overlaps(some: Vector, others: Vector) -> NDArray[np.bool_]:
     """Which of some (N, 4) overlap any of the others (M, 4)."""
-    a, b = some[:, None], others[None]
-    return ((a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:])).all(-1).any(-1)
+    x0, y0, x1, y1 = (some[:, i, None] for i in range(4))
+    hit = (x0 < others[:, 2]) & (others[:, 0] < x1) & (y0 < others[:, 3]) & (others[:, 1] < y1)
+    return np.asarray(hit.any(-1))
 
 
 class Floor:
@@ -173,12 +176,23 @@ class Floor:
 
     def in_the_middle(self, width: float, depth: float, margin: float) -> Places:
         """Free places that have a margin (m) of floor all around, in any turn."""
-        grid = np.stack(np.meshgrid(*(np.arange(a, b, _LATTICE_M) for a, b in zip(self.low, self.high, strict=True))), -1)
+        grid = np.stack(
+            np.meshgrid(*(np.arange(a, b, _LATTICE_M) for a, b in zip(self.low, self.high, strict=True))), -1
+        )
         points = grid.reshape(-1, 2)
         turns = np.repeat(np.arange(4), len(points))
         return self._free(np.tile(points, (4, 1)), turns, width, depth, 0.0, False, margin)
 
-    def _free(self, origin: Vector, turn: NDArray[np.int64], width: float, depth: float, front: float, tall: bool, margin: float) -> Places:
+    def _free(
+        self,
+        origin: Vector,
+        turn: NDArray[np.int64],
+        width: float,
+        depth: float,
+        front: float,
+        tall: bool,
+        margin: float,
+    ) -> Places:
         body = rectangles(origin, turn, (0.0, 0.0), (width, depth))
         around = rectangles(origin, turn, (-margin, -margin), (width + margin, depth + front + margin))
         taken = overlaps(around, self.solids)

@@ -63,7 +63,9 @@ def footprint(member: Member) -> tuple[float, float]:
     return (depth, width) if member.turn % 2 else (width, depth)
 
 
-def pick(rng: np.random.Generator, assets: Sequence[Asset], fits: Callable[[Asset], bool] = lambda asset: True) -> Asset | None:
+def pick(
+    rng: np.random.Generator, assets: Sequence[Asset], fits: Callable[[Asset], bool] = lambda asset: True
+) -> Asset | None:
     """One of the assets that fit, None where none does."""
     fitting = [asset for asset in assets if fits(asset)]
     return fitting[int(rng.integers(len(fitting)))] if fitting else None
@@ -130,8 +132,8 @@ def around_table(table: Asset, chair: Asset, ends: bool, back: bool) -> Set:
     low = min(member.x - footprint(member)[0] / 2 for member in members)
     high = max(member.x + footprint(member)[0] / 2 for member in members)
     moved = tuple(member._replace(x=member.x - low) for member in members)
-    depth = behind + deep + across
-    return Set(moved, high - low, depth, 0.0, "middle")._replace(front=_ISLAND_M if back else 0.3, where="middle" if back else "edge")
+    front, where = (_ISLAND_M, "middle") if back else (0.3, "edge")
+    return Set(moved, high - low, behind + deep + across, front, where)
 
 
 def desk(models: Catalogue, rng: np.random.Generator) -> list[Set]:
@@ -217,7 +219,7 @@ def kitchen(models: Catalogue, rng: np.random.Generator) -> list[Set]:
     if rng.random() < 0.5:
         lines = [line[::-1] for line in lines]
     sets = [row(line, 0.7)._replace(where=where) for line in lines for where in ("corner", "edge")]
-    return sets + [alone(fridge)]
+    return [*sets, alone(fridge)]
 
 
 def worktop(models: Catalogue, rng: np.random.Generator) -> list[Set]:

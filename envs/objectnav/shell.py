@@ -8,9 +8,11 @@ Probabilities of frames, open walls, outer doors and windows are ProcTHOR's (`pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import groupby
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.envs.objectnav.assets import holes
 from foveal.envs.objectnav.floorplans import OUTSIDE, Plan, boundary, follow
@@ -18,16 +20,23 @@ from foveal.envs.objectnav.house import Opening, Room, Wall
 from foveal.envs.objectnav.placing import wall_length
 
 OPEN_PROBABILITY = 0.75
-"""That kitchen and living room are joined without a door; half of those by a frame, half by leaving the wall out."""
+"""That kitchen and living room are joined without a door: by a frame, or by leaving the wall out."""
+FRAME_PROBABILITY = 0.5
+"""That it is a frame."""
 DOUBLE_PROBABILITY = 0.3
+"""That a door between public rooms is a double one."""
 WINDOWS_PER_ROOM = (0.125, 0.375, 0.5)
 """Probability of none, one, two windows in a kitchen, living room or bedroom; each stays out where it does not fit."""
 
 _CEILING_M = (2.4, 3.0)
 _DOOR_MARGIN_M = 0.2
 _WINDOW_MARGIN_M = 0.15
+_DOUBLE_M = 1.5  # wide and more is a double door
 _EYE_M = 1.5
-_COSTS = {"public": 10, "private": 20, "bathroom": 30, "through": 60}
+_SIDE_CELL = {(1, 0): (0, 1), (0, 1): (1, 1), (-1, 0): (1, 0), (0, -1): (0, 0)}
+
+Corner = tuple[int, int]
+Between = dict[tuple[int, int], list[Wall]]  # the walls of a room towards a neighbour
 
 
 class Shell(NamedTuple):
@@ -41,13 +50,15 @@ class Shell(NamedTuple):
 def build(plan: Plan, split: str, rng: np.random.Generator) -> Shell:
     """Rooms, walls and openings of a plan; every room can be reached from every other."""
     height = round(_CEILING_M[0] + (_CEILING_M[1] - _CEILING_M[0]) * float(rng.random()), 3)
-    rooms, walls, between = [], [], {}
+    rooms: list[Room] = []
+    walls: list[Wall] = []
+    between: Between = {}
     for number, kind in enumerate(plan.kinds):
         outline = follow(boundary(plan.cells == number))
-        rooms.append(Room(f"room|{number}", kind, _metres(_corners(outline), plan.cell)))
+        rooms.append(Room(_room_id(number), kind, _metres(_corners(outline), plan)))
         for start, end, neighbour in _stretches(outline, plan):
-            (x0, y0), (x1, y1) = _metres([start, end], plan.cell).tolist()
-            wall = Wall(f"wall|{number}|{len(walls)}", f"room|{number}", (x0, y0), (x1, y1), height)
+            (x0, y0), (x1, y1) = _metres([start, end], plan).tolist()
+            wall = Wall(f"wall|{number}|{len(walls)}", _room_id(number), (x0, y0), (x1, y1), height)
             walls.append(wall)
             between.setdefault((number, neighbour), []).append(wall)
     openings = [*_inner_openings(plan, between, split, rng), _front_door(plan, between, split, rng)]
@@ -55,63 +66,62 @@ def build(plan: Plan, split: str, rng: np.random.Generator) -> Shell:
     return Shell(tuple(rooms), tuple(walls), tuple(openings))
 
 
-def _metres(corners: Sequence[tuple[int, int]], cell: float) -> np.ndarray:
-    return np.round(np.array(corners, np.float64) * cell, 3)
+def _room_id(number: int) -> str:
+    return f"room|{number}"
 
 
-def _corners(outline: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _metres(corners: Sequence[Corner], plan: Plan) -> NDArray[np.float64]:
+    return np.round(np.array(corners, np.float64) * plan.cell, 3)
+
+
+def _corners(outline: list[Corner]) -> list[Corner]:
     """An outline without the points at which it goes straight on."""
     ring = [outline[-1], *outline, outline[0]]
-    return [b for a, b, c in zip(ring, ring[1:], ring[2:], strict=False) if (b[0] - a[0], b[1] - a[1]) != (c[0] - b[0], c[1] - b[1])]
+    return [
+        b
+        for a, b, c in zip(ring, ring[1:], ring[2:], strict=False)
+        if (b[0] - a[0], b[1] - a[1]) != (c[0] - b[0], c[1] - b[1])
+    ]
 
 
-def _stretches(outline: list[tuple[int, int]], plan: Plan) -> list[tuple[tuple[int, int], tuple[int, int], int]]:
+def _stretches(outline: list[Corner], plan: Plan) -> list[tuple[Corner, Corner, int]]:
     """(start, end, neighbour) of each straight part of an outline that faces one neighbour, `OUTSIDE` among them."""
     cells = np.pad(plan.cells, 1, constant_values=OUTSIDE)
     edges = []
     for a, b in zip(outline, [*outline[1:], outline[0]], strict=True):
         step = (b[0] - a[0], b[1] - a[1])
-        # The cell to the right of the edge, one further in each direction for the padding.
-        row, column = {(1, 0): (a[1], a[0] + 1), (0, 1): (a[1] + 1, a[0] + 1), (-1, 0): (a[1] + 1, a[0]), (0, -1): (a[1], a[0])}[step]
-        edges.append((a, b, step, int(cells[row, column])))
+        row, column = _SIDE_CELL[step]  # of the cell to the right of the edge, in the padded grid
+        edges.append((a, b, (step, int(cells[a[1] + row, a[0] + column]))))
     # Begin where a stretch begins, so that none is cut in two.
-    first = next(i for i in range(len(edges)) if edges[i][2:] != edges[i - 1][2:])
-    stretches: list[list] = []
-    for a, b, step, neighbour in edges[first:] + edges[:first]:
-        if stretches and stretches[-1][2:] == [neighbour, step]:
-            stretches[-1][1] = b
-        else:
-            stretches.append([a, b, neighbour, step])
-    return [(a, b, neighbour) for a, b, neighbour, _ in stretches]
+    first = next(i for i in range(len(edges)) if edges[i][2] != edges[i - 1][2])
+    stretches = []
+    for facing, group in groupby(edges[first:] + edges[:first], key=lambda edge: edge[2]):
+        parts = list(group)
+        stretches.append((parts[0][0], parts[-1][1], facing[1]))
+    return stretches
+
+
+def _cost(plan: Plan, pair: tuple[int, int]) -> int:
+    """Of a door between two rooms: less between relatives and public rooms, most where a bathroom becomes a passage."""
+    kinds = [plan.kinds[room] for room in pair]
+    related = int(plan.kinship[pair])
+    if "Bathroom" in kinds:
+        return 60 if kinds == ["Bathroom", "Bathroom"] else 30 - 9 * related
+    if kinds == ["Bedroom", "Bedroom"]:
+        return 35 - related
+    return (20 if "Bedroom" in kinds else 10) - related
 
 
 def _joined(plan: Plan, pairs: list[tuple[int, int]], rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Pairs of rooms that get a door: the cheapest tree over all rooms (Kruskal), where doors cost less between relatives
-    and between public rooms, and most where a bathroom would become a passage.
-    """
-
-    def cost(pair: tuple[int, int]) -> float:
-        kinds = [plan.kinds[room] for room in pair]
-        bathrooms = kinds.count("Bathroom")
-        related = int(plan.kinship[pair])
-        if bathrooms:
-            # A bathroom opens to its own bedroom, or else to a public room.
-            base = _COSTS["through"] if bathrooms == 2 else _COSTS["bathroom"] - 8 * related
-        else:
-            base = _COSTS["private"] if "Bedroom" in kinds else _COSTS["public"]
-            base += 15 if kinds == ["Bedroom", "Bedroom"] else 0
-        return base - related + float(rng.random())
-
-    order = sorted((cost(pair), pair) for pair in pairs)
+    """Pairs of rooms that get a door: the cheapest tree over all rooms (Kruskal), bathrooms its leaves if possible."""
+    order = [pair for _, pair in sorted((_cost(plan, pair) + float(rng.random()), pair) for pair in pairs)]
     group = list(range(len(plan.kinds)))
     doors: list[tuple[int, int]] = []
-    # Bathrooms come last and as leaves; only what they alone connect goes through them.
-    for leaves in (False, True, None):
-        for _, pair in order:
-            bathrooms = [room for room in pair if plan.kinds[room] == "Bathroom"]
-            if leaves is False and bathrooms:
-                continue
-            if leaves and any(room in door for door in doors for room in bathrooms):
+    bathrooms = {room for room, kind in enumerate(plan.kinds) if kind == "Bathroom"}
+    for leaves in ("none", "bathrooms", "any"):
+        for pair in order:
+            wet = bathrooms & set(pair)
+            if wet and (leaves == "none" or (leaves == "bathrooms" and any(wet & set(door) for door in doors))):
                 continue
             a, b = group[pair[0]], group[pair[1]]
             if a != b:
@@ -120,61 +130,63 @@ def _joined(plan: Plan, pairs: list[tuple[int, int]], rng: np.random.Generator) 
     return doors
 
 
-def _inner_openings(plan: Plan, between: dict, split: str, rng: np.random.Generator) -> list[Opening]:
+def _inner_openings(plan: Plan, between: Between, split: str, rng: np.random.Generator) -> list[Opening]:
     openings = []
     pairs = sorted((a, b) for a, b in between if a < b and b != OUTSIDE)
     for a, b in _joined(plan, pairs, rng):
         wall = max(between[a, b], key=wall_length)
-        behind = next(other for other in between[b, a] if other.start == wall.end)
-        public = {plan.kinds[a], plan.kinds[b]} == {"Kitchen", "LivingRoom"}
-        kind = "door"
-        if public and rng.random() < OPEN_PROBABILITY:
-            if rng.random() < 0.5:
+        behind = next(other for other in between[b, a] if other.start == wall.end and other.end == wall.start)
+        kinds = {plan.kinds[a], plan.kinds[b]}
+        name = "Doorway"
+        if kinds == {"Kitchen", "LivingRoom"} and rng.random() < OPEN_PROBABILITY:
+            if rng.random() < FRAME_PROBABILITY:
+                name = "Doorframe"
+            else:
+                rooms = (_room_id(a), _room_id(b))
+                along = (0.0, round(wall_length(wall), 3))
                 openings.append(
-                    Opening(
-                        f"open|{a}|{b}", "open", (wall.id, behind.id), (f"room|{a}", f"room|{b}"), (0.0, round(wall_length(wall), 3)), (0.0, wall.height)
-                    )
+                    Opening(f"open|{a}|{b}", "open", (wall.id, behind.id), rooms, along, (0.0, wall.height))
                 )
                 continue
-            kind = "open"
-        name = "Doorway" if kind == "door" else "Doorframe"
-        double = not {"Bedroom", "Bathroom"} & {plan.kinds[a], plan.kinds[b]} and rng.random() < DOUBLE_PROBABILITY
-        openings.append(_door(f"{kind}|{a}|{b}", kind, name, (wall, behind), (a, b), double, split, rng))
+        double = not kinds & {"Bedroom", "Bathroom"} and rng.random() < DOUBLE_PROBABILITY
+        openings.append(_door(f"{a}|{b}", name, double, (wall, behind), split, rng))
     return openings
 
 
-def _front_door(plan: Plan, between: dict, split: str, rng: np.random.Generator) -> Opening:
+def _front_door(plan: Plan, between: Between, split: str, rng: np.random.Generator) -> Opening:
     """One closed door to the outside, from a kitchen or living room where there is one."""
     rooms = sorted(a for a, b in between if b == OUTSIDE)
-    public = [room for room in rooms if plan.kinds[room] in ("Kitchen", "LivingRoom")]
-    room = (public or rooms)[int(rng.integers(len(public or rooms)))]
+    rooms = [room for room in rooms if plan.kinds[room] in ("Kitchen", "LivingRoom")] or rooms
+    room = rooms[int(rng.integers(len(rooms)))]
     walls = between[room, OUTSIDE]
     wall = walls[int(rng.integers(len(walls)))]
-    return _door(f"door|{room}|outside", "door", "Doorway", (wall, None), (room, None), False, split, rng)
+    return _door(f"{room}|outside", "Doorway", False, (wall, None), split, rng)
 
 
-def _door(name, kind, asset_type, walls, rooms, double, split, rng) -> Opening:
-    room = wall_length(walls[0])
-    fitting = [
-        asset
-        for asset in holes(asset_type, split)
-        if ("Double" in asset.name) == double and asset.size[0] + 2 * _DOOR_MARGIN_M <= room
-    ] or [asset for asset in holes(asset_type, split) if "Double" not in asset.name]
-    asset = fitting[int(rng.integers(len(fitting)))]
-    start = round(_DOOR_MARGIN_M + (room - asset.size[0] - 2 * _DOOR_MARGIN_M) * float(rng.random()), 3)
+def _door(
+    name: str, asset_type: str, double: bool, walls: tuple[Wall, Wall | None], split: str, rng: np.random.Generator
+) -> Opening:
+    """A door or a frame somewhere along a wall; a double one where it fits, if wanted."""
+    wall, behind = walls
+    room = wall_length(wall) - 2 * _DOOR_MARGIN_M
+    assets = [asset for asset in holes(asset_type, split) if asset.size[0] <= room]
+    assets = [asset for asset in assets if (asset.size[0] > _DOUBLE_M) == double] or assets
+    asset = assets[int(rng.integers(len(assets)))]
+    start = round(_DOOR_MARGIN_M + (room - asset.size[0]) * float(rng.random()), 3)
+    kind: Literal["door", "open"] = "door" if asset_type == "Doorway" else "open"
     return Opening(
-        id=name,
+        id=f"{kind}|{name}",
         kind=kind,
-        walls=(walls[0].id, None if walls[1] is None else walls[1].id),
-        rooms=(f"room|{rooms[0]}", None if rooms[1] is None else f"room|{rooms[1]}"),
+        walls=(wall.id, None if behind is None else behind.id),
+        rooms=(wall.room, None if behind is None else behind.room),
         along=(start, round(start + asset.size[0], 3)),
-        heights=(0.0, min(asset.size[2], walls[0].height)),
-        openness=0.0 if rooms[1] is None else 1.0,
+        heights=(0.0, asset.size[2]),
+        openness=0.0 if behind is None else 1.0,
         asset=asset.name,
     )
 
 
-def _windows(plan: Plan, between: dict, doors: list[Opening], split: str, rng: np.random.Generator) -> list[Opening]:
+def _windows(plan: Plan, between: Between, doors: list[Opening], split: str, rng: np.random.Generator) -> list[Opening]:
     openings: list[Opening] = []
     for room, kind in enumerate(plan.kinds):
         walls = between.get((room, OUTSIDE), [])
@@ -199,7 +211,7 @@ def _windows(plan: Plan, between: dict, doors: list[Opening], split: str, rng: n
                     id=f"window|{room}|{len(openings)}",
                     kind="window",
                     walls=(wall.id, None),
-                    rooms=(f"room|{room}", None),
+                    rooms=(_room_id(room), None),
                     along=(start, round(start + width, 3)),
                     heights=(round(top - height, 3), round(top, 3)),
                     asset=asset.name,

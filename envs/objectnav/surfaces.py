@@ -5,6 +5,7 @@ What lies on what, how often, is ProcTHOR's count over AI2-THOR's own rooms with
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,8 @@ PLANT_ON_FURNITURE_M = 0.75
 """Height of the tallest plant that does not stand on the floor."""
 FACING = ("AlarmClock", "CoffeeMachine", "Desktop", "Laptop", "Microwave", "Pillow", "Television", "Toaster")
 """What looks where its receptacle looks."""
+FIXED = ("Faucet", "ShowerCurtain")
+"""What the counts have on receptacles but belongs to a basin or a shower."""
 GAP_M = 0.01
 """Between things on one board."""
 SHELF_M = 0.4
@@ -92,8 +95,13 @@ def shelf_heights(height: float) -> tuple[float, ...]:
 
 
 class Board(NamedTuple):
-    """A level surface: low and high corner (x, y) m in its receptacle's frame (origin at its centre), its height m above
-    the receptacle's underside, and the room above it m.
+    """A level surface of a receptacle.
+
+    Attributes:
+        low: Its corner (x, y) m in the receptacle's frame, whose origin is its centre.
+        high: The other corner.
+        height: m above the receptacle's underside.
+        clear: m of room above it.
     """
 
     low: tuple[float, float]
@@ -113,7 +121,7 @@ def boards(asset: Asset) -> list[Board]:
     if asset.type != "ShelvingUnit":
         return [Board(low, high, support_height(asset), 1.0)]
     heights = shelf_heights(height)
-    above = [b - a - 0.03 for a, b in zip(heights, heights[1:], strict=False)] + [0.5]
+    above = [b - a - 0.03 for a, b in pairwise(heights)] + [0.5]
     # Nobody looks onto a board above the eyes.
     return [Board(low, high, level, clear) for level, clear in zip(heights, above, strict=True) if level < 1.6]
 
@@ -139,7 +147,7 @@ def lay(room_kind: str, things: list[Placed], bias: float, split: str, rng: np.r
         on = [np.array([other.rectangle for other in things if other.on == index]).reshape(-1, 4) for _ in levels]
         extra = PARENT_BIAS.get(below.asset.type, ANY_PARENT_BIAS) + bias
         for name, probability in contents()[below.asset.type].items():
-            if not places[name].rooms[room_kind] or not models.get(name):
+            if name in FIXED or not places[name].rooms[room_kind] or not models.get(name):
                 continue
             if rng.random() > probability + extra + CHILD_BIAS.get(name, 0.0):
                 continue
@@ -161,7 +169,12 @@ def _how_many(probability: float, rng: np.random.Generator) -> int:
 
 
 def _lay_one(
-    models: tuple[Asset, ...], index: int, below: Placed, levels: list[Board], on: list[NDArray[np.float64]], rng: np.random.Generator
+    models: tuple[Asset, ...],
+    index: int,
+    below: Placed,
+    levels: list[Board],
+    on: list[NDArray[np.float64]],
+    rng: np.random.Generator,
 ) -> Placed | None:
     """One model on one board, and its rectangle added to what lies there; None where it finds no place."""
     asset = models[int(rng.integers(len(models)))]
@@ -182,8 +195,7 @@ def _lay_one(
     if asset.type == "Pillow":
         share[:, 1] *= 0.1  # to the head of the bed, to the back of the sofa
     low = board.low + share * room
-    origin = np.array(below.centre[:2])
-    spots = np.array([rectangles(origin, below.turn, tuple(a), tuple(a + size)) for a in low])
+    spots = rectangles(np.array(below.centre[:2]), below.turn, low, low + size)
     free = ~overlaps(spots, on[which] + np.array([-GAP_M, -GAP_M, GAP_M, GAP_M]))
     if not free.any():
         return None
