@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.objectnav.floorplan import (
+from foveal.envs.objectnav.navigation import Lattice, distance_at
+from foveal.envs.objectnav.obstacles import (
     BOTTOM,
     CELL_M,
     COLUMNS,
@@ -22,10 +23,9 @@ from foveal.envs.objectnav.floorplan import (
     LEFT,
     MOVE_M,
     ROWS,
-    Floorplans,
+    Obstacles,
     move_ahead,
 )
-from foveal.envs.objectnav.navigation import Lattice, distance_at
 from foveal.envs.objectnav.visibility import Eye, Instances, Sights, is_found
 from foveal.kernels import kernel
 
@@ -69,7 +69,7 @@ class Task(NamedTuple):
     """What a search reads: the arrays of some houses, and the place of one house's and category's distances.
 
     Attributes:
-        plan: Floor plans.
+        obstacles: Of some houses.
         lattice: The lattice of `field`.
         field: (F,) float32, see `navigation.distance_at`.
         sights: What can be seen.
@@ -77,7 +77,7 @@ class Task(NamedTuple):
         eye: The camera.
     """
 
-    plan: Floorplans
+    obstacles: Obstacles
     lattice: Lattice
     field: NDArray[np.float32]
     sights: Sights
@@ -102,7 +102,7 @@ def shortest_actions(
     Returns:
         (K,) int8, or None where nothing is found.
     """
-    columns, rows = task.plan.houses[house, COLUMNS : ROWS + 1]
+    columns, rows = task.obstacles.houses[house, COLUMNS : ROWS + 1]
     per_cell = round(CELL_M / _MERGE_M)
     squares = (int(columns) * per_cell + 1) * (int(rows) * per_cell + 1)
     size = min(squares * HEADINGS, 4_000_000)
@@ -132,12 +132,12 @@ def _trace(memory: Memory, last: int, looks: int) -> NDArray[np.int8]:
 def _search(task, house, category, offset, x, y, heading, tilt, stride, memory):
     """The last state of the shortest way and the tilt that finds a thing there; -1 for none."""
     states, links, known, entries, buckets = memory
-    left, bottom = task.plan.houses[house, LEFT], task.plan.houses[house, BOTTOM]
-    width = np.int64(task.plan.houses[house, COLUMNS]) * np.int64(CELL_M / _MERGE_M) + 1
+    left, bottom = task.obstacles.houses[house, LEFT], task.obstacles.houses[house, BOTTOM]
+    width = np.int64(task.obstacles.houses[house, COLUMNS]) * np.int64(CELL_M / _MERGE_M) + 1
     count, queued, current = 0, 0, 0
 
     # The start is entered like any other state, as if a turn had led to it.
-    distance = distance_at(task.plan, task.lattice, house, task.field, offset, x, y)
+    distance = distance_at(task.obstacles, task.lattice, house, task.field, offset, x, y)
     states[0, _X], states[0, _Y], states[0, _DISTANCE] = x, y, distance
     links[0, _COST], links[0, _HEADING], links[0, _PARENT], links[0, _ACTION], links[0, _CLOSED] = 0, heading, -1, -1, 0
     count = 1
@@ -182,7 +182,7 @@ def _search(task, house, category, offset, x, y, heading, tilt, stride, memory):
             if action == MOVE_AHEAD:
                 if heading % stride != 0:
                     continue
-                to_x, to_y, moved = move_ahead(task.plan, house, x, y, heading)
+                to_x, to_y, moved = move_ahead(task.obstacles, house, x, y, heading)
                 if not moved:
                     continue
             else:
@@ -198,7 +198,7 @@ def _search(task, house, category, offset, x, y, heading, tilt, stride, memory):
                 count += 1
             to_distance = distance
             if action == MOVE_AHEAD:
-                to_distance = distance_at(task.plan, task.lattice, house, task.field, offset, to_x, to_y)
+                to_distance = distance_at(task.obstacles, task.lattice, house, task.field, offset, to_x, to_y)
             states[to, _X], states[to, _Y], states[to, _DISTANCE] = to_x, to_y, to_distance
             links[to, _COST], links[to, _HEADING] = cost + 1, turned
             links[to, _PARENT], links[to, _ACTION], links[to, _CLOSED] = state, action, 0

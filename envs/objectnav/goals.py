@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.objectnav.expert import Task, shortest_actions
-from foveal.envs.objectnav.floorplan import LOCOBOT, Body, survey
 from foveal.envs.objectnav.house import House
 from foveal.envs.objectnav.navigation import distances, explore, places, refine, shortest_path
+from foveal.envs.objectnav.obstacles import LOCOBOT, Body, survey
 from foveal.envs.objectnav.visibility import (
     LOCOBOT_EYE,
     SUCCESS_M,
@@ -27,7 +27,7 @@ class Goals:
     Distances are found at the first question about a house's category, and kept; `prepare` asks it.
 
     Attributes:
-        plan: Floor plans of the H houses, in their order.
+        obstacles: What stops whoever walks in the H houses, in their order.
         reachable: The lattice of 0.25 m, AI2-THOR's reachable positions; episodes start on it.
         lattice: The finer one, on which distances are told.
         sights: What can be seen.
@@ -46,9 +46,9 @@ class Goals:
         eye: Eye = LOCOBOT_EYE,
         reach: float = SUCCESS_M,
     ):
-        self.plan = survey(houses, body)
-        self.reachable = explore(houses, self.plan)
-        self.lattice = refine(houses, self.plan, self.reachable)
+        self.obstacles = survey(houses, body)
+        self.reachable = explore(houses, self.obstacles)
+        self.lattice = refine(houses, self.obstacles, self.reachable)
         self.sights = sights_of(houses, reach)
         self.instances = instances_of(houses, self.sights, categories)
         self.eye = eye
@@ -90,7 +90,7 @@ class Goals:
     @property
     def task(self) -> Task:
         """What kernels and searches read."""
-        return Task(self.plan, self.lattice, self.field, self.sights, self.instances, self.eye)
+        return Task(self.obstacles, self.lattice, self.field, self.sights, self.instances, self.eye)
 
     def shortest_actions(
         self, house: int, category: int, position: tuple[float, float], heading: int, tilt: int = 0
@@ -102,4 +102,4 @@ class Goals:
     def shortest_path(self, house: int, category: int, position: tuple[float, float]) -> NDArray[np.float64]:
         """See `navigation.shortest_path`."""
         self.prepare(house, category)
-        return shortest_path(self.plan, self.lattice, house, self.field, self.offsets[house, category], position)
+        return shortest_path(self.obstacles, self.lattice, house, self.field, self.offsets[house, category], position)

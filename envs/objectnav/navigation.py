@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from foveal.envs.objectnav.floorplan import Floorplans, is_clear, try_moves
 from foveal.envs.objectnav.house import House
+from foveal.envs.objectnav.obstacles import Obstacles, is_clear, try_moves
 from foveal.kernels import kernel, launch
 
 SPACING_M = 0.25
@@ -63,23 +63,23 @@ class Lattice(NamedTuple):
         return slice(int(self.starts[house]), int(self.starts[house + 1]))
 
 
-def explore(houses: Sequence[House], plan: Floorplans) -> Lattice:
-    """What is reachable in some houses, whose floor plans are given in the same order.
+def explore(houses: Sequence[House], obstacles: Obstacles) -> Lattice:
+    """What is reachable in some houses, whose obstacles are given in the same order.
 
     A lattice passes through the house's start, or through the origin. Where there is no start, or nobody can stand
     there, the largest connected part counts as reachable. A house may have no reachable position at all.
     """
     starts = [house.start.position[:2] if house.start else (math.nan, math.nan) for house in houses]
-    return _explore(houses, plan, np.array(starts, float).reshape(-1, 2), SPACING_M, otherwise_largest=True)
+    return _explore(houses, obstacles, np.array(starts, float).reshape(-1, 2), SPACING_M, otherwise_largest=True)
 
 
-def refine(houses: Sequence[House], plan: Floorplans, lattice: Lattice) -> Lattice:
+def refine(houses: Sequence[House], obstacles: Obstacles, lattice: Lattice) -> Lattice:
     """The same houses' finer lattice: all of the given one, and what lies between."""
-    return _explore(houses, plan, lattice.anchors, FINE_M, otherwise_largest=False)
+    return _explore(houses, obstacles, lattice.anchors, FINE_M, otherwise_largest=False)
 
 
 def _explore(
-    houses: Sequence[House], plan: Floorplans, starts: NDArray[np.float64], spacing: float, otherwise_largest: bool
+    houses: Sequence[House], obstacles: Obstacles, starts: NDArray[np.float64], spacing: float, otherwise_largest: bool
 ) -> Lattice:
     features, numbers, positions, anchors = [], [np.empty(0, np.int32)], [np.empty((0, 2))], []
     first_point = first_position = 0
@@ -90,7 +90,7 @@ def _explore(
         columns, rows = (np.floor((highest - lowest) / spacing + 1e-9).astype(int) + 1).tolist()
         y, x = np.divmod(np.arange(columns * rows), columns)
         points = lowest + spacing * np.stack([x, y], 1)
-        part = _parts(plan, number, points, columns)
+        part = _parts(obstacles, number, points, columns)
         own = part[np.linalg.norm(points - start, axis=1) < spacing / 2]  # none if the start is NaN
         chosen = own[0] if len(own) else -1
         if chosen < 0 and otherwise_largest and part.max(initial=-1) >= 0:
@@ -116,25 +116,25 @@ def _explore(
         anchors=np.array(anchors, float).reshape(-1, 2),
         spacing=spacing,
     )
-    launch(_join, first_position, plan, lattice, np.repeat(np.arange(len(houses)), counts))
+    launch(_join, first_position, obstacles, lattice, np.repeat(np.arange(len(houses)), counts))
     return lattice
 
 
-def _parts(plan: Floorplans, house: int, points: NDArray[np.float64], columns: int) -> NDArray[np.int64]:
+def _parts(obstacles: Obstacles, house: int, points: NDArray[np.float64], columns: int) -> NDArray[np.int64]:
     """The number of the connected part that each lattice point of a house is in, by single moves along the axes.
 
     -1 where nobody can stand.
     """
     free = np.empty(len(points), bool)
     owner = np.full(len(points), house)
-    launch(try_moves, len(points), plan, owner, points, points, free)
+    launch(try_moves, len(points), obstacles, owner, points, points, free)
     places = np.arange(len(points))
     edges = []
     for step, inside in ((1, places % columns < columns - 1), (columns, places < len(points) - columns)):
         pair = places[inside]
         pair = pair[free[pair] & free[pair + step]]
         joined = np.empty(len(pair), bool)
-        launch(try_moves, len(pair), plan, owner[: len(pair)], points[pair], points[pair + step], joined)
+        launch(try_moves, len(pair), obstacles, owner[: len(pair)], points[pair], points[pair + step], joined)
         edges.append(np.stack([pair[joined], pair[joined] + step]))
     ends = np.concatenate(edges, 1)
     graph = coo_array((np.ones(ends.shape[1], bool), (ends[0], ends[1])), shape=(len(points), len(points)))
@@ -143,7 +143,7 @@ def _parts(plan: Floorplans, house: int, points: NDArray[np.float64], columns: i
 
 
 @kernel
-def _join(start, stop, plan, lattice, owner):
+def _join(start, stop, obstacles, lattice, owner):
     """Row kernel over positions: find each one's neighbours."""
     for p in range(start, stop):
         house = owner[p]
@@ -157,7 +157,9 @@ def _join(start, stop, plan, lattice, owner):
             i, j = column + OFFSETS[k, 0], row + OFFSETS[k, 1]
             if 0 <= i < columns and 0 <= j < rows:
                 other = lattice.at[first + j * columns + i]
-                if other >= 0 and is_clear(plan, house, x, y, lattice.positions[other, 0], lattice.positions[other, 1]):
+                if other >= 0 and is_clear(
+                    obstacles, house, x, y, lattice.positions[other, 0], lattice.positions[other, 1]
+                ):
                     lattice.neighbours[p, k] = other
 
 
@@ -210,13 +212,13 @@ def _spread(neighbours, first, spacing, found):
 
 
 @kernel
-def enter(plan, lattice, house, field, offset, x, y):
+def enter(obstacles, lattice, house, field, offset, x, y):
     """Geodesic distance m from any point of a house to the nearest goal, and the reachable position the way leads over.
 
     inf and -1 for a point that is near no reachable position.
 
     Args:
-        plan: `Floorplans`.
+        obstacles: `Obstacles`.
         lattice: `Lattice`.
         house: Which.
         field: (F,) float32, of `distances`, perhaps of many houses and goals one after another.
@@ -226,8 +228,11 @@ def enter(plan, lattice, house, field, offset, x, y):
     """
     columns, rows = np.int64(lattice.houses[house, COLUMNS]), np.int64(lattice.houses[house, ROWS])
     first = np.int64(lattice.houses[house, FIRST])
-    column = math.floor((x - lattice.houses[house, LEFT]) / lattice.spacing + 1e-6)
-    row = math.floor((y - lattice.houses[house, BOTTOM]) / lattice.spacing + 1e-6)
+    right = (x - lattice.houses[house, LEFT]) / lattice.spacing
+    up = (y - lattice.houses[house, BOTTOM]) / lattice.spacing
+    if not (-1.0 < right < columns and -1.0 < up < rows):  # outside, or NaN
+        return math.inf, np.int64(-1)
+    column, row = math.floor(right + 1e-6), math.floor(up + 1e-6)
     shortest, over = math.inf, np.int64(-1)
     for around in range(1, 5):
         for j in range(max(row + 1 - around * 2, 0), min(row + 1 + around * 2, rows)):
@@ -238,7 +243,7 @@ def enter(plan, lattice, house, field, offset, x, y):
                 to_x, to_y = lattice.positions[p, 0], lattice.positions[p, 1]
                 way = math.sqrt((to_x - x) * (to_x - x) + (to_y - y) * (to_y - y))
                 way += field[offset + p - lattice.starts[house]]
-                if way < shortest and is_clear(plan, house, x, y, to_x, to_y):
+                if way < shortest and is_clear(obstacles, house, x, y, to_x, to_y):
                     shortest, over = way, p
         if over >= 0:  # nearly always at once: the four columns and rows around the point
             break
@@ -246,19 +251,19 @@ def enter(plan, lattice, house, field, offset, x, y):
 
 
 @kernel
-def distance_at(plan, lattice, house, field, offset, x, y):
+def distance_at(obstacles, lattice, house, field, offset, x, y):
     """Geodesic distance m from any point of a house to the nearest goal; see `enter`."""
-    return enter(plan, lattice, house, field, offset, x, y)[0]
+    return enter(obstacles, lattice, house, field, offset, x, y)[0]
 
 
 @kernel
-def measure(start, stop, plan, lattice, house, field, offset, position, found):
+def measure(start, stop, obstacles, lattice, house, field, offset, position, found):
     """Row kernel: geodesic distances.
 
     Args:
         start: First row.
         stop: Past the last row.
-        plan: `Floorplans`.
+        obstacles: `Obstacles`.
         lattice: `Lattice`.
         house: (N,) int64.
         field: (F,) float32, see `enter`.
@@ -267,11 +272,11 @@ def measure(start, stop, plan, lattice, house, field, offset, position, found):
         found: (N,) float64 m, written.
     """
     for i in range(start, stop):
-        found[i] = distance_at(plan, lattice, house[i], field, offset[i], position[i, 0], position[i, 1])
+        found[i] = distance_at(obstacles, lattice, house[i], field, offset[i], position[i, 0], position[i, 1])
 
 
 def shortest_path(
-    plan: Floorplans,
+    obstacles: Obstacles,
     lattice: Lattice,
     house: int,
     field: NDArray[np.float32],
@@ -281,7 +286,7 @@ def shortest_path(
     """The corners of a shortest path to the nearest goal, pulled taut.
 
     Args:
-        plan: Of some houses.
+        obstacles: Of some houses.
         lattice: Theirs.
         house: Which.
         field: (F,) float32, see `enter`.
@@ -292,14 +297,14 @@ def shortest_path(
         (K, 2) float64 m from the position to a goal; (0, 2) where none can be reached.
     """
     corners = np.empty((len(lattice.positions[lattice.of(house)]) + 1, 2))
-    count = _descend(plan, lattice, house, field, offset, *position, corners)
-    return corners[: _pull(plan, house, corners[:count])]
+    count = _descend(obstacles, lattice, house, field, offset, *position, corners)
+    return corners[: _pull(obstacles, house, corners[:count])]
 
 
 @kernel
-def _descend(plan, lattice, house, field, offset, x, y, corners):
+def _descend(obstacles, lattice, house, field, offset, x, y, corners):
     """Write the path over lattice positions; its length in points."""
-    distance, p = enter(plan, lattice, house, field, offset, x, y)
+    distance, p = enter(obstacles, lattice, house, field, offset, x, y)
     if distance == math.inf:
         return 0
     corners[0, 0], corners[0, 1] = x, y
@@ -323,13 +328,13 @@ def _descend(plan, lattice, house, field, offset, x, y, corners):
 
 
 @kernel
-def _pull(plan, house, corners):
+def _pull(obstacles, house, corners):
     """Leave out points that need not be passed, in place; how many remain."""
     count = kept = min(1, corners.shape[0])
     while count < corners.shape[0]:
         x, y = corners[kept - 1, 0], corners[kept - 1, 1]
         farthest = corners.shape[0] - 1
-        while farthest > count and not is_clear(plan, house, x, y, corners[farthest, 0], corners[farthest, 1]):
+        while farthest > count and not is_clear(obstacles, house, x, y, corners[farthest, 0], corners[farthest, 1]):
             farthest -= 1
         corners[kept, 0], corners[kept, 1] = corners[farthest, 0], corners[farthest, 1]
         kept += 1

@@ -3,8 +3,8 @@
 A thing is its box, and points lie on the box's faces in a fixed density. It is visible if one of them, on a face turned
 to the camera, is within the view and the straight line to it is free. (In AI2-THOR it is visible if a ray reaches one
 of some points that were placed on it by hand.) What hides is walls without their openings, and other things' boxes;
-but a box that holds the point or the camera hides nothing from it, as it must be hollow there: pillows lie in a
-sofa's box, chairs stand in a table's. What lies in a closed container is not visible.
+but a box that holds the camera, or the point at some depth, hides nothing from it, as it must be hollow there: pillows
+lie in a sofa's box, chairs stand in a table's. What lies in a closed container is not visible.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.objectnav.floorplan import squared_gap_to_point, wall_direction, wall_holes, wall_length, wall_point
 from foveal.envs.objectnav.house import House, Thing, Wall
+from foveal.envs.objectnav.obstacles import squared_gap_to_point, wall_direction, wall_holes, wall_length, wall_point
 from foveal.kernels import kernel, launch
 
 X, Y, COS, SIN, HALF_WIDTH, HALF_DEPTH, Z, HALF_HEIGHT, SEALED = range(9)
-"""Features of a box; the first six are an obstacle's (`floorplan`), the last: whether a closed container holds it."""
+"""Features of a box; the first six are an obstacle's (`obstacles`), the last: whether a closed container holds it."""
 
 CONTAINERS = frozenset({"Box", "Cabinet", "Drawer", "Fridge", "LaundryHamper", "Microwave", "Safe"})
 """Types that hide what is in them while they are closed."""
@@ -37,7 +37,9 @@ DENSITY_M = 0.04
 MOST_POINTS = 10
 """Along one edge: on faces longer than 0.4 m points lie further apart."""
 CONTACT_M = 0.005
-"""How far a ray may be in a box before the point it leads to: things that touch overlap a little."""
+"""A box that a ray enters no earlier before its end does not hide that: things touch."""
+HELD_M = 0.03
+"""How deep a point must be in a box to be held by it, and not just stand on it."""
 
 
 class Eye(NamedTuple):
@@ -285,17 +287,23 @@ def _blocker(sights, thing, last, x, y, z, dx, dy, dz):
 
 @kernel
 def _blocks(boxes, b, x, y, z, dx, dy, dz):
-    """Whether a ray enters a box behind its begin and leaves it before its end (slab test)."""
+    """Whether a ray from outside a box enters it before its end (slab test), and that is not deep inside."""
     cos, sin = boxes[b, COS], boxes[b, SIN]
+    half_x, half_y, half_z = boxes[b, HALF_WIDTH], boxes[b, HALF_DEPTH], boxes[b, HALF_HEIGHT]
     x, y, z = x - boxes[b, X], y - boxes[b, Y], z - boxes[b, Z]
-    enter, leave = _slab(z, dz, boxes[b, HALF_HEIGHT], -math.inf, math.inf)
+    enter, leave = _slab(z, dz, half_z, -math.inf, math.inf)
     if enter > leave:
         return False
-    enter, leave = _slab(x * cos + y * sin, dx * cos + dy * sin, boxes[b, HALF_WIDTH], enter, leave)
+    x, y = x * cos + y * sin, y * cos - x * sin
+    ahead, aside = dx * cos + dy * sin, dy * cos - dx * sin
+    enter, leave = _slab(x, ahead, half_x, enter, leave)
     if enter > leave:
         return False
-    enter, leave = _slab(y * cos - x * sin, dy * cos - dx * sin, boxes[b, HALF_DEPTH], enter, leave)
-    return 0.0 < enter <= leave and leave < 1.0 - CONTACT_M / math.sqrt(dx * dx + dy * dy + dz * dz)
+    enter, leave = _slab(y, aside, half_y, enter, leave)
+    if not 0.0 < enter <= leave or enter >= 1.0 - CONTACT_M / math.sqrt(dx * dx + dy * dy + dz * dz):
+        return False
+    deep = min(half_x - abs(x + ahead), half_y - abs(y + aside), half_z - abs(z + dz))
+    return deep < HELD_M
 
 
 @kernel

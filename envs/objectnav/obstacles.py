@@ -52,7 +52,7 @@ class Body(NamedTuple):
 LOCOBOT = Body()
 
 
-class Floorplans(NamedTuple):
+class Obstacles(NamedTuple):
     """The obstacles of H houses, with a grid of cells that list what is near.
 
     Attributes:
@@ -70,24 +70,24 @@ class Floorplans(NamedTuple):
     radius: float
 
 
-def survey(houses: Sequence[House], body: Body = LOCOBOT) -> Floorplans:
-    """The floor plans of some houses; kernels address a house by its place in them."""
+def survey(houses: Sequence[House], body: Body = LOCOBOT) -> Obstacles:
+    """The obstacles of some houses, by the cells they are near to; kernels address a house by its place in them."""
     features, boxes, counts, near = [], [], [], []
     first_cell = first_box = 0
     reach = body.radius + PIECE_M / 2 + CELL_M / math.sqrt(2)  # from a cell's centre
     for house in houses:
         lowest, highest = house.bounds
         columns, rows = (np.ceil((highest - lowest) / CELL_M - 1e-9).astype(int)).tolist()
-        obstacles = obstacles_of(house, body)
-        listed = np.empty((rows * columns, len(obstacles)), bool)
-        launch(_list_near, len(listed), obstacles, lowest, columns, reach, listed)
+        own = footprints(house, body)
+        listed = np.empty((rows * columns, len(own)), bool)
+        launch(_list_near, len(listed), own, lowest, columns, reach, listed)
         features.append((lowest[0], lowest[1], columns, rows, first_cell))
-        boxes.append(obstacles)
+        boxes.append(own)
         counts.append(listed.sum(1))
         near.append(np.nonzero(listed)[1] + first_box)
         first_cell += len(listed)
-        first_box += len(obstacles)
-    return Floorplans(
+        first_box += len(own)
+    return Obstacles(
         houses=np.array(features, float).reshape(-1, 5),
         boxes=np.concatenate([np.empty((0, 6)), *boxes]),
         starts=np.concatenate([[0], *counts]).cumsum().astype(np.int64),
@@ -96,7 +96,7 @@ def survey(houses: Sequence[House], body: Body = LOCOBOT) -> Floorplans:
     )
 
 
-def obstacles_of(house: House, body: Body = LOCOBOT) -> NDArray[np.float64]:
+def footprints(house: House, body: Body = LOCOBOT) -> NDArray[np.float64]:
     """(B, 6) float64: solid things at the body's height, and walls without their doorways."""
     rows = []
     for thing in house.things:
@@ -184,26 +184,29 @@ def squared_gap_to_point(box, x, y):
 
 
 @kernel
-def is_clear(plan, house, x0, y0, x1, y1):
+def is_clear(obstacles, house, x0, y0, x1, y1):
     """Whether the disc may be swept from (x0, y0) to (x1, y1) m; from a point to itself, whether it may be there.
 
     Nothing is clear outside the house's bounds.
     """
-    left, bottom = plan.houses[house, LEFT], plan.houses[house, BOTTOM]
-    columns, rows = np.int64(plan.houses[house, COLUMNS]), np.int64(plan.houses[house, ROWS])
-    first = np.int64(plan.houses[house, FIRST])
+    left, bottom = obstacles.houses[house, LEFT], obstacles.houses[house, BOTTOM]
+    columns, rows, first = (
+        obstacles.houses[house, COLUMNS],
+        obstacles.houses[house, ROWS],
+        obstacles.houses[house, FIRST],
+    )
     length = math.sqrt((x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0))
     pieces = max(1, math.ceil(length / PIECE_M - 1e-9))
     dx, dy, half = (x1 - x0) / pieces / 2, (y1 - y0) / pieces / 2, length / pieces / 2
-    radius = plan.radius - TOUCH_M
+    radius = obstacles.radius - TOUCH_M
     for piece in range(pieces):
         x, y = x0 + (2 * piece + 1) * dx, y0 + (2 * piece + 1) * dy
-        column, row = math.floor((x - left) / CELL_M), math.floor((y - bottom) / CELL_M)
-        if not (0 <= column < columns and 0 <= row < rows):
+        column, row = (x - left) / CELL_M, (y - bottom) / CELL_M
+        if not (0.0 <= column < columns and 0.0 <= row < rows):  # a NaN must not become a whole number
             return False
-        cell = first + row * columns + column
-        for k in range(plan.starts[cell], plan.starts[cell + 1]):
-            if _touches(plan.boxes, plan.near[k], x, y, dx, dy, half, radius):
+        cell = np.int64(first + math.floor(row) * columns + math.floor(column))
+        for k in range(obstacles.starts[cell], obstacles.starts[cell + 1]):
+            if _touches(obstacles.boxes, obstacles.near[k], x, y, dx, dy, half, radius):
                 return False
     return True
 
@@ -245,26 +248,26 @@ def _crosses(x, y, dx, dy, width, depth):
 
 
 @kernel
-def try_moves(start, stop, plan, house, origin, target, clear):
+def try_moves(start, stop, obstacles, house, origin, target, clear):
     """Row kernel: whether each straight move is clear.
 
     Args:
         start: First row.
         stop: Past the last row.
-        plan: `Floorplans`.
+        obstacles: `Obstacles`.
         house: (N,) int64.
         origin: (N, 2) m.
         target: (N, 2) m.
         clear: (N,) bool, written.
     """
     for i in range(start, stop):
-        clear[i] = is_clear(plan, house[i], origin[i, 0], origin[i, 1], target[i, 0], target[i, 1])
+        clear[i] = is_clear(obstacles, house[i], origin[i, 0], origin[i, 1], target[i, 0], target[i, 1])
 
 
 @kernel
-def move_ahead(plan, house, x, y, heading):
+def move_ahead(obstacles, house, x, y, heading):
     """Where MoveAhead leads from (x, y) m: MOVE_M further in one of the 12 headings, or nowhere."""
     to_x, to_y = x + MOVE_M * _AHEAD[heading, 0], y + MOVE_M * _AHEAD[heading, 1]
-    if is_clear(plan, house, x, y, to_x, to_y):
+    if is_clear(obstacles, house, x, y, to_x, to_y):
         return to_x, to_y, True
     return x, y, False
