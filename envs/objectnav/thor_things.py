@@ -1,0 +1,143 @@
+"""Things from AI2-THOR's object metadata: upright boxes in our axes, and what stands on, in or hangs from what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import cos, pi, radians, sin
+from typing import Any
+
+import numpy as np
+
+from foveal.envs.objectnav.house import Thing, Vector
+
+_AXES = (0, 2, 1)  # THOR's x, y, z as ours
+
+HUNG = frozenset(
+    [
+        "Blinds",
+        "Curtains",
+        "LightSwitch",
+        "Mirror",
+        "Painting",
+        "Poster",
+        "ShowerCurtain",
+        "Towel",
+        "TowelHolder",
+        "Window",
+    ]
+)
+"""Types that hang flat on a wall or a rail and stop nobody."""
+
+PARTS = frozenset(
+    "BathtubBasin Faucet HandTowelHolder ShowerHead SinkBasin StoveBurner StoveKnob ToiletPaperHanger".split()
+)
+"""Small types that belong to something else, whose box says where one may walk."""
+
+AGENT_HEIGHT_M = 1.8
+"""What hangs higher than AI2-THOR's agent is tall does not stop it."""
+
+
+def things(objects: Sequence[dict[str, Any]]) -> tuple[Thing, ...]:
+    """All objects but the floor as things, parents before what lies on them.
+
+    Args:
+        objects: One scene's `metadata["objects"]`.
+    """
+    by_id = {found["objectId"]: found for found in objects if found["objectType"] != "Floor"}
+    parents = {id: _parent(found, by_id) for id, found in by_id.items()}
+    ordered: dict[str, Thing] = {}
+
+    def place(id: str) -> None:
+        parent = parents[id]
+        if parent is not None and parent not in ordered:
+            place(parent)
+        ordered[id] = _thing(by_id[id], parent)
+
+    for id in by_id:
+        if id not in ordered:
+            place(id)
+    return tuple(ordered.values())
+
+
+def _parent(found: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> str | None:
+    """What it lies on or in, if not the floor: furniture, or something larger of its own sort.
+
+    The metadata also says that a counter lies on a plate and two cabinets in each other.
+    """
+    names = found["parentReceptacles"] or ()
+    if any(name.startswith("Floor|") for name in names):
+        return None
+    for parent in (by_id[name] for name in names if name in by_id):
+        of_hand = found["pickupable"], parent["pickupable"]
+        if of_hand == (True, False) or (of_hand[0] == of_hand[1] and _footprint(parent) > _footprint(found)):
+            return str(parent["objectId"])
+    return None
+
+
+def _footprint(found: dict[str, Any]) -> float:
+    size = found["axisAlignedBoundingBox"]["size"]
+    return float(size["x"] * size["z"])
+
+
+def _thing(found: dict[str, Any], parent: str | None) -> Thing:
+    centre, size, yaw = _box(found)
+    stands = found["objectType"] not in HUNG | PARTS and parent is None
+    return Thing(
+        id=found["objectId"],
+        type=found["objectType"],
+        centre=centre,
+        size=size,
+        yaw=yaw,
+        asset=found["assetId"] or None,
+        parent=parent,
+        pickupable=found["pickupable"],
+        moveable=found["moveable"],
+        openness=float(found["openness"] or 0.0),
+        solid=stands and centre[2] - size[2] / 2 < AGENT_HEIGHT_M,
+    )
+
+
+def _box(found: dict[str, Any]) -> tuple[tuple[float, float, float], tuple[float, float, float], float]:
+    """Centre, size along its own axes, and yaw of the upright box around an object."""
+    box, oriented = found["axisAlignedBoundingBox"], found["objectOrientedBoundingBox"]
+    centre = np.array([box["center"][axis] for axis in "xzy"])
+    extent = np.array([box["size"][axis] for axis in "xzy"])
+    yaw = -radians(found["rotation"]["y"])
+    if oriented is not None:
+        corners = np.array(oriented["cornerPoints"])[:, _AXES]
+        yaw = _upright_yaw(corners, yaw)
+        right, forward = (cos(yaw), sin(yaw)), (-sin(yaw), cos(yaw))
+        along = corners[:, :2] @ np.array([right, forward]).T
+        middle = (along.min(0) + along.max(0)) / 2
+        centre[:2] = middle @ np.array([right, forward])
+        width, depth = np.ptp(along, axis=0)
+    else:
+        width, depth, yaw = _turned_back(extent[0], extent[1], yaw)
+    yaw = (yaw + pi) % (2 * pi) - pi
+    return tuple(centre.tolist()), (float(width), float(depth), float(extent[2])), yaw
+
+
+def _upright_yaw(corners: Vector, yaw: float) -> float:
+    """The yaw, nearest to the given one, at which the box's longest level edge lies along its right or forward."""
+    edges = corners[[1, 3, 4]] - corners[0]
+    longest = edges[np.argmax(np.hypot(edges[:, 0], edges[:, 1]))]
+    angle = np.arctan2(longest[1], longest[0])
+    return float(angle + round((yaw - angle) / (pi / 2)) * pi / 2)
+
+
+def _turned_back(x: float, y: float, yaw: float) -> tuple[float, float, float]:
+    """Width, depth and yaw of the box whose axis-aligned one is x by y.
+
+    x = w |cos| + d |sin| and y = w |sin| + d |cos|; where that says little (near 45 degrees, or of a shape that does
+    not fill its corners) a square that fits.
+    """
+    c, s = abs(cos(yaw)), abs(sin(yaw))
+    if min(c, s) < 0.02:
+        quarter = round(yaw / (pi / 2))
+        return (*((x, y) if quarter % 2 == 0 else (y, x)), quarter * pi / 2)
+    if abs(c - s) > 0.3:
+        width, depth = (x * c - y * s) / (c * c - s * s), (y * c - x * s) / (c * c - s * s)
+        if 2 * min(width, depth) > max(width, depth):
+            return width, depth, yaw
+    side = (x + y) / (c + s) / 2
+    return side, side, yaw
