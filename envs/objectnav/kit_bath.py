@@ -19,7 +19,8 @@ from .kit_parts import (
 )
 
 _BOWL: Profile = ((0.55, 0), (0.62, 0.35), (1, 1), (0.75, 1), (0.5, 0.5), (0, 0.45))
-_ROLL: Profile = ((0.4, 0), (1, 0), (1, 1), (0.4, 1))
+_ROLL: Profile = ((0.4, 0), (1, 0), (1, 1), (0.4, 1), (0.4, 0))
+_SEAT: Profile = ((0.98, 0), (1, 0.5), (0.95, 1), (0.62, 1), (0.62, 0), (0.98, 0))
 
 
 def toilet(w: float, d: float, h: float) -> list[Part]:
@@ -30,11 +31,13 @@ def toilet(w: float, d: float, h: float) -> list[Part]:
     return [
         block("ceramic", around(0, 0.5 * w), (-0.4 * d, 0.22 * d), (0, 0.6 * rim)),
         turned("ceramic", x, y, (0.08 * h, rim), _BOWL, sides=12),
-        turned("seat_white", x, y, (rim, seat), ((0.98, 0), (1, 0.5), (0.95, 1), (0.62, 1), (0.62, 0)), sides=12),
+        turned("seat_white", x, y, (rim, seat), _SEAT, sides=12),
         block("ceramic", around(0, 0.72 * w), (-d / 2, back + 0.02 * d), (0.3 * h, rim)),
         block("ceramic", around(0, 0.94 * w), (-d / 2, back - 0.05 * d), (rim, 0.92 * h)),
         block("ceramic", around(0, w), (-d / 2, back - 0.03 * d), (0.92 * h, 0.96 * h)),
-        block("seat_white", around(0, 0.74 * w), (back - 0.03 * d, back + 0.05 * d), (seat, 0.9 * h), end=(0, 0, 1, 0.5)),
+        block(
+            "seat_white", around(0, 0.74 * w), (back - 0.03 * d, back + 0.05 * d), (seat, 0.9 * h), end=(0, 0, 1, 0.5)
+        ),
         turned("metal", around(0, 0.14 * w), around(back - 0.16 * d, 0.06 * d), (0.96 * h, h)),
     ]
 
@@ -74,7 +77,9 @@ def sink(w: float, d: float, h: float) -> list[Part]:
         turned("dark_metal", around(0, 0.12 * w), around(0, 0.12 * w), (h - 0.7 * deep, h - 0.66 * deep)),
     ]
     if h > 0.45:
-        parts.append(turned("sink", around(0, 0.4 * w), (-d / 2, 0.05 * d), (0, h - deep), ((0.9, 0), (0.6, 0.3), (1, 1))))
+        parts.append(
+            turned("sink", around(0, 0.4 * w), (-d / 2, 0.05 * d), (0, h - deep), ((0.9, 0), (0.6, 0.3), (1, 1)))
+        )
     return parts
 
 
@@ -99,7 +104,9 @@ def faucet(w: float, d: float, h: float) -> list[Part]:
     ]
     if w > 3 * pipe:
         for sign in (-1, 1):
-            parts.append(turned("chrome", around(sign * (w / 2 - pipe), 2 * pipe), around(back, 2 * pipe), (0, tap), DOME))
+            parts.append(
+                turned("chrome", around(sign * (w / 2 - pipe), 2 * pipe), around(back, 2 * pipe), (0, tap), DOME)
+            )
     return parts
 
 
@@ -208,7 +215,9 @@ def soap_bottle(w: float, d: float, h: float) -> list[Part]:
     """A body, a collar and a pump whose nozzle looks forward."""
     body = 0.95 * min(w, d)
     return [
-        turned("soap", around(0, 0.95 * w), around(-0.02 * d, 0.95 * d), (0, 0.66 * h), ((0.95, 0), (1, 0.7), (0.5, 1))),
+        turned(
+            "soap", around(0, 0.95 * w), around(-0.02 * d, 0.95 * d), (0, 0.66 * h), ((0.95, 0), (1, 0.7), (0.5, 1))
+        ),
         turned("white_plastic", around(0, 0.4 * body), around(0, 0.4 * body), (0.66 * h, 0.76 * h)),
         turned("white_plastic", around(0, 0.15 * body), around(0, 0.15 * body), (0.76 * h, 0.92 * h)),
         block("white_plastic", around(0, 0.22 * body), (-0.15 * d, d / 2), (0.92 * h, h)),

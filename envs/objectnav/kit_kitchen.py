@@ -68,7 +68,9 @@ def coffee_machine(w: float, d: float, h: float) -> list[Part]:
         block("dark_plastic", around(0, w), (-0.1 * d, 0.45 * d), (0.72 * h, h)),
         block("metal", around(0, 0.8 * w), (0.45 * d, 0.47 * d), (0.78 * h, 0.94 * h)),
         block("dark_plastic", around(0, w), (-0.1 * d, d / 2), (0, 0.08 * h)),
-        turned("dark_glass", around(0, jug), around(0.18 * d, jug), (0.08 * h, 0.5 * h), ((0.9, 0), (1, 0.4), (0.7, 1))),
+        turned(
+            "dark_glass", around(0, jug), around(0.18 * d, jug), (0.08 * h, 0.5 * h), ((0.9, 0), (1, 0.4), (0.7, 1))
+        ),
         turned("metal", around(0, 0.7 * jug), around(0.18 * d, 0.7 * jug), (0.5 * h, 0.56 * h)),
         block("dark_plastic", around(0.5 * jug, 0.16 * jug), around(0.32 * d, 0.16 * jug), (0.16 * h, 0.46 * h)),
         turned("power_light", around(0.3 * w, 0.1 * w), (0.47 * d, 0.5 * d), around(0.86 * h, 0.08 * h), axis=1),
@@ -88,9 +90,7 @@ def toaster(w: float, d: float, h: float) -> list[Part]:
     ]
     for sign in (-1, 1):
         middle = (sign * side[1], sign * side[0])
-        parts.append(
-            block("dark_plastic", around(middle[0], slot * w), around(middle[1], gap * d), (0.98 * h, h))
-        )
+        parts.append(block("dark_plastic", around(middle[0], slot * w), around(middle[1], gap * d), (0.98 * h, h)))
     parts.append(block("handle", around(0, 0.24 * w), (0.47 * d, d / 2), around(0.6 * h, 0.1 * h)))
     return parts
 
@@ -279,7 +279,9 @@ def garbage_can(w: float, d: float, h: float) -> list[Part]:
     rim = thickness(min(w, d), 0.1, 0.015, 0.04)
     return [
         turned("bin", around(0, 0.97 * w), around(0, 0.97 * d), (0, h), BUCKET, sides=12),
-        turned("bag", around(0, w), around(0, d), (0.86 * h, h), ((1, 0), (1, 1), (0.86, 1)), sides=12),
+        turned(
+            "bag", around(0, w), around(0, d), (0.86 * h, h), ((1, 0), (1, 1), (0.86, 1), (0.86, 0), (1, 0)), sides=12
+        ),
         turned("shadow", around(0, w - 2 * rim), around(0, d - 2 * rim), (0.5 * h, 0.52 * h), sides=8),
     ]
 
@@ -297,7 +299,15 @@ def watering_can(w: float, d: float, h: float) -> list[Part]:
     tank = (-0.3 * d, 0.15 * d)
     return [
         turned("bin", around(0, 0.9 * w), tank, (0, 0.75 * h), sides=8),
-        block("bin", around(0, 0.16 * w), (0.1 * d, 0.42 * d), (0.1 * h, 0.85 * h), axis=1, start=(0, 0, 0.3, 1), end=(0.8, 0, 1, 1)),
+        block(
+            "bin",
+            around(0, 0.16 * w),
+            (0.1 * d, 0.42 * d),
+            (0.1 * h, 0.85 * h),
+            axis=1,
+            start=(0, 0, 0.3, 1),
+            end=(0.8, 0, 1, 1),
+        ),
         turned("bin", around(0, 0.4 * w), (0.38 * d, d / 2), (0.7 * h, h), SHADE[::-1], axis=1),
         block("bin", around(0, 0.12 * w), (-d / 2, -0.42 * d), (0.2 * h, h)),
         block("bin", around(0, 0.12 * w), (-0.42 * d, 0), (0.9 * h, h)),

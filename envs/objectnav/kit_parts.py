@@ -61,9 +61,7 @@ def block(
     return Part(role, (x[0], y[0], z[0]), (x[1], y[1], z[1]), axis=axis, start=start, end=end)
 
 
-def turned(
-    role: str, x: Span, y: Span, z: Span, profile: Profile = CYLINDER, *, axis: int = 2, sides: int = 8
-) -> Part:
+def turned(role: str, x: Span, y: Span, z: Span, profile: Profile = CYLINDER, *, axis: int = 2, sides: int = 8) -> Part:
     """A solid turned about the middle of the box over three spans, round if the box is."""
     return Part(role, (x[0], y[0], z[0]), (x[1], y[1], z[1]), profile, axis=axis, sides=sides)
 

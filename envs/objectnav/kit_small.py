@@ -149,7 +149,9 @@ def _racket(w: float, d: float, h: float) -> list[Part]:
         long = (1 - 4 * k * k * 1.2) ** 0.5
         middle = (head[0] + head[1]) / 2
         parts.append(block("white_plastic", around(k * w, 0.02 * w), around(middle, 0.86 * long * 0.52 * d), string))
-        parts.append(block("white_plastic", around(0, 0.86 * long * w), around(middle + k * 0.52 * d, 0.01 * d), string))
+        parts.append(
+            block("white_plastic", around(0, 0.86 * long * w), around(middle + k * 0.52 * d, 0.01 * d), string)
+        )
     return parts
 
 
@@ -285,7 +287,9 @@ def decor(w: float, d: float, h: float) -> list[Part]:
         block("stick", around(-0.2 * w, 0.04 * w), around(0.1 * d, 0.04 * d), (0.35 * h, h)),
         block("stick", around(0.05 * w, 0.04 * w), around(-0.1 * d, 0.04 * d), (0.35 * h, 0.92 * h)),
         turned("canvas_shape", around(-0.2 * w, 0.6 * w), around(0.1 * d, 0.6 * d), (0.7 * h, h), BALL, sides=6),
-        turned("canvas_shape", around(0.12 * w, 0.5 * w), around(-0.1 * d, 0.5 * d), (0.66 * h, 0.92 * h), BALL, sides=6),
+        turned(
+            "canvas_shape", around(0.12 * w, 0.5 * w), around(-0.1 * d, 0.5 * d), (0.66 * h, 0.92 * h), BALL, sides=6
+        ),
     ]
 
 
