@@ -9,9 +9,18 @@ import numpy as np
 
 from foveal.envs.objectnav.counters import straightened
 from foveal.envs.objectnav.house import CEILING_M, Opening, Room, Thing, Vector, Wall
+from foveal.envs.objectnav.outlines import Rectangle, outline
 
-_OUTSIDE = ("Window", "Curtains", "Blinds")
-"""Types whose box may reach through the wall or hang away from it."""
+FLAT = frozenset(
+    "Blinds HandTowelHolder LightSwitch Mirror Painting Poster ToiletPaperHanger TowelHolder Window".split()
+)
+"""Types that lie flat against a wall."""
+
+FACING = FLAT - {"Mirror", "Painting", "Poster", "Window"} | {"Fridge", "Toilet"}
+"""Types with a wall at their back whose yaw says where that is."""
+
+_REACH_M = 0.5
+"""What hangs on a wall has at least so much floor before it."""
 
 
 def shell(
@@ -19,16 +28,97 @@ def shell(
 ) -> tuple[tuple[Room, ...], tuple[Wall, ...], tuple[Opening, ...], tuple[Thing, ...]]:
     """Rooms, walls and openings around the things, and the things inside."""
     things = straightened(things)
-    low, high = _extent(things)
-    corners = np.array([(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1])])
+    box = _extent(things)
+    inside = any(found["objectType"] == "Floor" for found in objects)
+    room = Room("room|1", kind, outline(box, _cuts(box, things) if inside else ()))
     height = max(CEILING_M, max(thing.bounds[1][2] for thing in things))
-    room = Room("room|1", kind, corners)
     return (room,), walls_around(room, height), (), tuple(things)
 
 
-def _extent(things: Sequence[Thing]) -> tuple[Vector, Vector]:
-    bounds = np.array([thing.bounds for thing in things if thing.type not in _OUTSIDE])
-    return bounds[:, 0, :2].min(0), bounds[:, 1, :2].max(0)
+def _extent(things: Sequence[Thing]) -> Rectangle:
+    """Around all things; a window, whose box goes through the wall, counts up to its inner face."""
+    bounds = [_flat(thing) for thing in things if thing.type not in ("Window", "Curtains")]
+    low, high = np.min(bounds, axis=0)[:2], np.max(bounds, axis=0)[2:]
+    middle = (low + high) / 2
+    for thing in things:
+        if thing.type == "Window":
+            around, axis = np.array(_flat(thing)), _thin(thing)
+            inner = around[axis] if around[axis] > middle[axis] else around[axis + 2]
+            around[axis] = around[axis + 2] = inner
+            low, high = np.minimum(low, around[:2]), np.maximum(high, around[2:])
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def _cuts(box: Rectangle, things: Sequence[Thing]) -> list[Rectangle]:
+    """What lies outside although within the box: the empty floor behind whatever hangs on an inner wall."""
+    filled = [_flat(thing) for thing in things if thing.type not in FLAT | {"Curtains"}]
+    walled = [(thing, *_back(thing, box, filled)) for thing in things if thing.type in FLAT | FACING]
+    filled += [_before(_flat(thing), axis, -sign) for thing, axis, sign in walled]
+    cuts = (_behind(_flat(thing), axis, sign, box, filled) for thing, axis, sign in walled)
+    return [cut for cut in cuts if cut]
+
+
+def _back(thing: Thing, box: Rectangle, filled: Sequence[Rectangle]) -> tuple[int, int]:
+    """Axis and sign in which a wall lies behind the thing."""
+    if thing.type in FACING:
+        forward = (-np.sin(thing.yaw), np.cos(thing.yaw))
+        axis = int(np.argmax(np.abs(forward)))
+        return axis, -1 if forward[axis] > 0 else 1
+    axis, around = _thin(thing), _flat(thing)
+    below, above = around[axis] - box[axis], box[axis + 2] - around[axis + 2]
+    if min(below, above) > 0.3:  # on an inner wall: its front is where something stands nearer
+        beside = [other for other in filled if _overlap(other, around, 1 - axis) > 0]
+        below = min((around[axis] - other[axis + 2] for other in beside if _centre(other, around, axis) < 0), default=9)
+        above = min((other[axis] - around[axis + 2] for other in beside if _centre(other, around, axis) > 0), default=9)
+        return axis, 1 if below < above else -1
+    return axis, -1 if below < above else 1
+
+
+def _overlap(a: Rectangle, b: Rectangle, axis: int) -> float:
+    return min(a[axis + 2], b[axis + 2]) - max(a[axis], b[axis])
+
+
+def _centre(a: Rectangle, b: Rectangle, axis: int) -> float:
+    return (a[axis] + a[axis + 2] - b[axis] - b[axis + 2]) / 2
+
+
+def _before(around: Rectangle, axis: int, sign: int) -> Rectangle:
+    """The floor before something with a wall at its back."""
+    grown = list(around)
+    grown[axis + 2 if sign > 0 else axis] += sign * _REACH_M
+    return grown[0], grown[1], grown[2], grown[3]
+
+
+def _behind(around: Rectangle, axis: int, sign: int, box: Rectangle, filled: Sequence[Rectangle]) -> Rectangle | None:
+    """The widest empty rectangle from the thing's back to the border of the box, if there is one."""
+    across = 1 - axis
+    plane = around[axis + 2] if sign > 0 else around[axis]
+    border = box[axis + 2] if sign > 0 else box[axis]
+    low, high = sorted((plane, border))
+    if abs(border - plane) < 0.3:
+        return None
+    start, end, middle = box[across], box[across + 2], (around[across] + around[across + 2]) / 2
+    for other in filled:
+        if other[axis] < high - 0.05 and other[axis + 2] > low + 0.05:
+            if other[across + 2] < middle:
+                start = max(start, other[across + 2])
+            elif other[across] > middle:
+                end = min(end, other[across])
+            else:
+                return None
+    if end - start < 0.3:
+        return None
+    return (low, start, high, end) if axis == 0 else (start, low, end, high)
+
+
+def _thin(thing: Thing) -> int:
+    low, high = thing.bounds
+    return int(np.argmin((high - low)[:2]))
+
+
+def _flat(thing: Thing) -> Rectangle:
+    low, high = thing.bounds
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 def walls_around(room: Room, height: float) -> tuple[Wall, ...]:

@@ -28,9 +28,7 @@ HUNG = frozenset(
 )
 """Types that hang flat on a wall or a rail and stop nobody."""
 
-PARTS = frozenset(
-    "BathtubBasin Faucet HandTowelHolder ShowerHead SinkBasin StoveBurner StoveKnob ToiletPaperHanger".split()
-)
+PARTS = frozenset("BathtubBasin Faucet HandTowelHolder ShowerHead SinkBasin StoveKnob ToiletPaperHanger".split())
 """Small types that belong to something else, whose box says where one may walk."""
 
 AGENT_HEIGHT_M = 1.8

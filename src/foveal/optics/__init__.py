@@ -1,0 +1,1 @@
+"""Cameras and rigid transforms: the one geometry that worlds and networks share."""
