@@ -19,7 +19,7 @@ from foveal.envs.objectnav.expert import (
     ROTATE_RIGHT,
     TURN,
 )
-from foveal.envs.objectnav.floorplan import HEADINGS, MOVE_M, move_ahead
+from foveal.envs.objectnav.obstacles import HEADINGS, MOVE_M, move_ahead
 from foveal.envs.objectnav.navigation import distance_at
 from foveal.envs.objectnav.visibility import X, Y, is_found
 from foveal.envs.rng import uniform

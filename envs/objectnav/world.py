@@ -68,7 +68,7 @@ from foveal.envs.batch import BatchEnv, Infos, Rows, SingleEnv
 from foveal.envs.objectnav import metrics
 from foveal.envs.objectnav.episodes import ACTIONS, TERMS, Rules, act_rows, begin_rows, walks
 from foveal.envs.objectnav.expert import TURN
-from foveal.envs.objectnav.floorplan import MOVE_M
+from foveal.envs.objectnav.obstacles import MOVE_M
 from foveal.envs.objectnav.goals import Goals
 from foveal.envs.objectnav.params import ObjectNavParams
 from foveal.envs.objectnav.sources import houses_of
