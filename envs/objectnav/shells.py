@@ -12,7 +12,7 @@ from foveal.envs.objectnav.outlines import Rectangle, outline
 from foveal.envs.objectnav.partitions import APARTMENT, both_sides, partitions
 
 FLAT = frozenset(
-    "Blinds HandTowelHolder LightSwitch Mirror Painting Poster ToiletPaperHanger TowelHolder Window".split()
+    ["Blinds", "HandTowelHolder", "LightSwitch", "Mirror", "Painting", "Poster", "ToiletPaperHanger", "TowelHolder", "Window"]
 )
 """Types that lie flat against a wall."""
 
