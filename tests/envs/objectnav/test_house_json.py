@@ -221,7 +221,7 @@ BAD = {
     "wall of no room": ((["walls", 0, "roomId"], "room|9"), "walls[0].roomId: there is no room 'room|9'"),
     "flat wall": ((["walls", 0, "polygon"], [xyz(0, 0, 0)] * 4), "walls[0].polygon: the wall has no length"),
     "door in no wall": ((["doors", 0, "wall0"], "w"), "doors[0].wall0: there is no wall 'w'"),
-    "door beyond": ((["doors", 0, "holePolygon"], [xyz(9, 0, 0), xyz(10, 2, 0)]), "doors[0].holePolygon: the hole lies"),
+    "door beyond": ((["doors", 0, "holePolygon"], [xyz(9, 0, 0), xyz(10, 2, 0)]), "doors[0].holePolygon: the hole"),
     "door's kind": ((["doors", 0, "kind"], ["door"]), "doors[0].kind: must be 'door', 'window' or 'open'"),
     "openness": ((["doors", 0, "openness"], 2), "doors[0].openness: must lie between 0 and 1, got 2"),
     "wall1": ((["doors", 0, "wall1"], []), "doors[0].wall1: must be a name, got a list"),
