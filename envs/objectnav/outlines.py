@@ -14,7 +14,7 @@ Rectangle = tuple[float, float, float, float]
 
 
 def outline(box: Rectangle, cuts: Sequence[Rectangle]) -> Vector:
-    """Corners (P, 2), counter-clockwise, of the largest connected part of the box outside all cuts; holes are filled."""
+    """Corners (P, 2), counter-clockwise, of the largest connected part of the box outside all cuts."""
     xs = np.unique([box[0], box[2], *(np.clip(cut[i], box[0], box[2]) for cut in cuts for i in (0, 2))])
     ys = np.unique([box[1], box[3], *(np.clip(cut[i], box[1], box[3]) for cut in cuts for i in (1, 3))])
     x, y = np.meshgrid((xs[:-1] + xs[1:]) / 2, (ys[:-1] + ys[1:]) / 2, indexing="ij")
@@ -33,10 +33,10 @@ def _boundary(cells: np.ndarray) -> list[tuple[int, int]]:
     padded = np.pad(cells, 1)
     following: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for i, j in np.argwhere(cells).tolist():
-        sides = ((0, -1, (i, j), (i + 1, j)), (1, 0, (i + 1, j), (i + 1, j + 1)))
-        sides += ((0, 1, (i + 1, j + 1), (i, j + 1)), (-1, 0, (i, j + 1), (i, j)))
-        for di, dj, start, end in sides:
-            if not padded[i + 1 + di, j + 1 + dj]:
+        corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1), (i, j)]
+        beyond = [padded[i + 1, j], padded[i + 2, j + 1], padded[i + 1, j + 2], padded[i, j + 1]]
+        for start, end, filled in zip(corners[:-1], corners[1:], beyond, strict=True):
+            if not filled:
                 following.setdefault(start, []).append(end)
     point = min(following)
     path, heading = [point], (1, 0)

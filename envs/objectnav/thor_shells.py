@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,12 +13,28 @@ from foveal.envs.objectnav.outlines import Rectangle, outline
 from foveal.envs.objectnav.partitions import APARTMENT, both_sides, partitions
 
 FLAT = frozenset(
-    ["Blinds", "HandTowelHolder", "LightSwitch", "Mirror", "Painting", "Poster", "ToiletPaperHanger", "TowelHolder", "Window"]
+    [
+        "Blinds",
+        "HandTowelHolder",
+        "LightSwitch",
+        "Mirror",
+        "Painting",
+        "Poster",
+        "ToiletPaperHanger",
+        "TowelHolder",
+        "Window",
+    ]
 )
 """Types that lie flat against a wall."""
 
 FACING = FLAT - {"Mirror", "Painting", "Poster", "Window"} | {"Fridge", "Toilet"}
 """Types with a wall at their back whose yaw says where that is."""
+
+_WINDOW_M = 0.6
+"""A window's middle lies no farther from the wall that it is in."""
+
+_SAME_M = 0.2
+"""What hangs in planes so near each other hangs on one wall."""
 
 _REACH_M = 0.5
 """What hangs on a wall has at least so much floor before it."""
@@ -32,7 +49,9 @@ def room_shell(kind: str, things: Sequence[Thing]) -> Shell:
     things = straightened(things)
     box = _extent(things)
     room = Room("room|1", kind, outline(box, _cuts(box, things)))
-    return (room,), walls_around(room, _height(things)), (), tuple(things)
+    walls = walls_around(room, _height(things))
+    holes = (_hole(thing, walls) for thing in things if thing.type == "Window")
+    return (room,), walls, tuple(hole for hole in holes if hole), tuple(things)
 
 
 def apartment_shell(things: Sequence[Thing], paintings: Sequence[Thing]) -> Shell:
@@ -45,6 +64,32 @@ def apartment_shell(things: Sequence[Thing], paintings: Sequence[Thing]) -> Shel
 
 def _height(things: Sequence[Thing]) -> float:
     return float(max(CEILING_M, max(thing.bounds[1][2] for thing in things)))
+
+
+def _hole(window: Thing, walls: Sequence[Wall]) -> Opening | None:
+    """The hole that a window needs in the nearest wall along it, if one runs there."""
+    low, high = window.bounds
+    axis = _thin(window)
+    best, nearest = None, _WINDOW_M
+    for wall in walls:
+        start, end = np.array(wall.start), np.array(wall.end)
+        length = float(np.hypot(*(end - start)))
+        if abs(start[axis] - end[axis]) > 1e-6 or abs(start[axis] - window.centre[axis]) >= nearest:
+            continue
+        ends = (np.array([low[1 - axis], high[1 - axis]]) - start[1 - axis]) * np.sign(end - start)[1 - axis]
+        near, far = np.clip(np.sort(ends), 0.0, length)
+        if far - near > 0.8 * (high - low)[1 - axis]:
+            nearest = abs(start[axis] - window.centre[axis])
+            top = min(float(high[2]), wall.height)
+            best = Opening(
+                f"opening|{window.id}",
+                "window",
+                (wall.id, None),
+                (wall.room, None),
+                (float(near), float(far)),
+                (max(float(low[2]), 0.0), top),
+            )
+    return best
 
 
 def _extent(things: Sequence[Thing]) -> Rectangle:
@@ -61,16 +106,43 @@ def _extent(things: Sequence[Thing]) -> Rectangle:
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
+class _Back(NamedTuple):
+    """A piece of wall that something has at its back.
+
+    Attributes:
+        axis: Across the wall.
+        sign: In which the wall lies behind the thing.
+        plane: Where the wall stands on that axis, m.
+        start: From where on the other axis, m,
+        end: to where.
+    """
+
+    axis: int
+    sign: int
+    plane: float
+    start: float
+    end: float
+
+
 def _cuts(box: Rectangle, things: Sequence[Thing]) -> list[Rectangle]:
     """What lies outside although within the box: the empty floor behind whatever hangs on an inner wall."""
     filled = [_flat(thing) for thing in things if thing.type not in FLAT | {"Curtains"}]
-    walled = [(thing, *_back(thing, box, filled)) for thing in things if thing.type in FLAT | FACING]
-    filled += [_before(_flat(thing), axis, -sign) for thing, axis, sign in walled]
-    cuts = (_behind(_flat(thing), axis, sign, box, filled) for thing, axis, sign in walled)
+    backs = [_back(thing, box, filled) for thing in things if thing.type in FLAT | FACING]
+    filled += map(_before, backs)
+    cuts = (_behind(_levelled(back, backs), box, filled) for back in backs)
     return [cut for cut in cuts if cut]
 
 
-def _back(thing: Thing, box: Rectangle, filled: Sequence[Rectangle]) -> tuple[int, int]:
+def _back(thing: Thing, box: Rectangle, filled: Sequence[Rectangle]) -> _Back:
+    """The wall behind the thing; a window's box goes through it, and its inner face counts."""
+    around = _flat(thing)
+    axis, sign = _towards_wall(thing, box, filled)
+    low, high = around[axis], around[axis + 2]
+    plane = high if (sign > 0) != (thing.type == "Window") else low
+    return _Back(axis, sign, plane, around[1 - axis], around[3 - axis])
+
+
+def _towards_wall(thing: Thing, box: Rectangle, filled: Sequence[Rectangle]) -> tuple[int, int]:
     """Axis and sign in which a wall lies behind the thing."""
     if thing.type in FACING:
         forward = (-np.sin(thing.yaw), np.cos(thing.yaw))
@@ -94,22 +166,26 @@ def _centre(a: Rectangle, b: Rectangle, axis: int) -> float:
     return (a[axis] + a[axis + 2] - b[axis] - b[axis + 2]) / 2
 
 
-def _before(around: Rectangle, axis: int, sign: int) -> Rectangle:
-    """The floor before something with a wall at its back."""
-    grown = list(around)
-    grown[axis + 2 if sign > 0 else axis] += sign * _REACH_M
-    return grown[0], grown[1], grown[2], grown[3]
+def _before(back: _Back) -> Rectangle:
+    """The floor before the wall, which belongs to the room."""
+    low, high = sorted((back.plane, back.plane - back.sign * _REACH_M))
+    return _rectangle(back.axis, low, high, back.start, back.end)
 
 
-def _behind(around: Rectangle, axis: int, sign: int, box: Rectangle, filled: Sequence[Rectangle]) -> Rectangle | None:
-    """The widest empty rectangle from the thing's back to the border of the box, if there is one."""
-    across = 1 - axis
-    plane = around[axis + 2] if sign > 0 else around[axis]
-    border = box[axis + 2] if sign > 0 else box[axis]
-    low, high = sorted((plane, border))
-    if abs(border - plane) < 0.3:
+def _levelled(back: _Back, backs: Sequence[_Back]) -> _Back:
+    """The same on a straight wall: as far out as the farthest that hangs in nearly the same plane."""
+    same = (other.plane for other in backs if other[:2] == back[:2] and abs(other.plane - back.plane) < _SAME_M)
+    return back._replace(plane=back.sign * max(back.sign * plane for plane in same))
+
+
+def _behind(back: _Back, box: Rectangle, filled: Sequence[Rectangle]) -> Rectangle | None:
+    """The widest empty rectangle from the wall to the border of the box, if there is one."""
+    axis, across = back.axis, 1 - back.axis
+    border = box[axis + 2] if back.sign > 0 else box[axis]
+    low, high = sorted((back.plane, border))
+    if high - low < 0.3:
         return None
-    start, end, middle = box[across], box[across + 2], (around[across] + around[across + 2]) / 2
+    start, end, middle = box[across], box[across + 2], (back.start + back.end) / 2
     for other in filled:
         if other[axis] < high - 0.05 and other[axis + 2] > low + 0.05:
             if other[across + 2] < middle:
@@ -118,8 +194,11 @@ def _behind(around: Rectangle, axis: int, sign: int, box: Rectangle, filled: Seq
                 end = min(end, other[across])
             else:
                 return None
-    if end - start < 0.3:
-        return None
+    return _rectangle(axis, low, high, start, end) if end - start >= 0.3 else None
+
+
+def _rectangle(axis: int, low: float, high: float, start: float, end: float) -> Rectangle:
+    """From low to high along the axis and from start to end along the other."""
     return (low, start, high, end) if axis == 0 else (start, low, end, high)
 
 
