@@ -189,6 +189,8 @@ def is_visible(sights, thing, x, y, z, yaw, pitch, tan_x, tan_y):
     if sights.boxes[thing, SEALED] > 0:
         return False
     cos_yaw, sin_yaw, cos_pitch, sin_pitch = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    if _out_of_view(sights.boxes, thing, x, y, z, cos_yaw, sin_yaw, cos_pitch, sin_pitch, tan_x, tan_y):
+        return False
     last = np.int64(-1)
     for k in range(_points(sights.boxes, thing)):
         seen, dx, dy, dz = _point(sights.boxes, thing, k, x, y, z)
@@ -266,11 +268,27 @@ def _point(boxes, thing, k, x, y, z):
 
 @kernel
 def _in_view(dx, dy, dz, cos_yaw, sin_yaw, cos_pitch, sin_pitch, tan_x, tan_y):
-    ahead = dy * cos_yaw - dx * sin_yaw
-    right = dx * cos_yaw + dy * sin_yaw
-    depth = ahead * cos_pitch + dz * sin_pitch
-    up = dz * cos_pitch - ahead * sin_pitch
+    right, up, depth = _as_seen(dx, dy, dz, cos_yaw, sin_yaw, cos_pitch, sin_pitch)
     return depth > 0 and abs(right) <= tan_x * depth and abs(up) <= tan_y * depth
+
+
+@kernel
+def _as_seen(dx, dy, dz, cos_yaw, sin_yaw, cos_pitch, sin_pitch):
+    """A way in the camera's frame: right, up and ahead."""
+    ahead = dy * cos_yaw - dx * sin_yaw
+    up, depth = dz * cos_pitch - ahead * sin_pitch, ahead * cos_pitch + dz * sin_pitch
+    return dx * cos_yaw + dy * sin_yaw, up, depth
+
+
+@kernel
+def _out_of_view(boxes, thing, x, y, z, cos_yaw, sin_yaw, cos_pitch, sin_pitch, tan_x, tan_y):
+    """Whether the sphere around a box is: most are, and that is quickly told."""
+    half_x, half_y, half_z = boxes[thing, HALF_WIDTH], boxes[thing, HALF_DEPTH], boxes[thing, HALF_HEIGHT]
+    radius = math.sqrt(half_x * half_x + half_y * half_y + half_z * half_z)
+    dx, dy, dz = boxes[thing, X] - x, boxes[thing, Y] - y, boxes[thing, Z] - z
+    right, up, depth = _as_seen(dx, dy, dz, cos_yaw, sin_yaw, cos_pitch, sin_pitch)
+    aside = abs(right) - tan_x * depth > radius * math.sqrt(1.0 + tan_x * tan_x)
+    return aside or depth < -radius or abs(up) - tan_y * depth > radius * math.sqrt(1.0 + tan_y * tan_y)
 
 
 @kernel

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from foveal.envs.objectnav import procedural, thor_rooms
 from foveal.envs.objectnav.expert import END, LOOK_DOWN, LOOK_UP, MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, TURN
 from foveal.envs.objectnav.goals import Goals
 from foveal.envs.objectnav.obstacles import HEADINGS, move_ahead
@@ -49,6 +50,37 @@ def test_the_expert_finds_it_from_every_start(build):
             assert found
             tried, moved, straight = tried + 1, moved + 0.25 * (len(way) - 1), straight + far[k]
     assert tried > 200 and 0.95 < moved / straight < 1.2
+
+
+def test_the_expert_finds_every_target_of_real_rooms_and_procedural_houses():
+    rooms = ["FloorPlan1", "FloorPlan203", "FloorPlan310", "FloorPlan420", "FloorPlan_Train3_2", "FloorPlan_Val1_3"]
+    houses = [*map(thor_rooms.house, rooms), procedural.house(0, rooms=4)]
+    types = [
+        "Apple",
+        "Bed",
+        "Bowl",
+        "Chair",
+        "GarbageCan",
+        "HousePlant",
+        "Laptop",
+        "Mug",
+        "Sofa",
+        "Television",
+        "Toilet",
+    ]
+    goals = Goals(houses, types)
+    rng = np.random.default_rng(0)
+    targets = 0
+    for house in range(len(houses)):
+        for category in range(len(types)):
+            starts, _ = goals.starts(house, category)
+            for k in rng.permutation(len(starts))[:4]:
+                heading, tilt = int(rng.integers(HEADINGS)), int(rng.integers(-1, 2))
+                actions = goals.shortest_actions(house, category, tuple(starts[k]), heading, tilt)
+                assert actions is not None
+                assert replay(goals, house, category, starts[k], heading, actions, tilt)[1]
+            targets += len(starts) > 0
+    assert targets >= 25
 
 
 def test_the_expert_takes_the_fewest_actions(build):
