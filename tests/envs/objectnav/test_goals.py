@@ -143,3 +143,12 @@ def test_houses_are_independent(build):
             ours = together.shortest_actions(house, 1, tuple(start), 5)
             assert np.array_equal(ours, alone.shortest_actions(0, 0, tuple(start), 5))
         assert math.isfinite(together.distances(house, 1).min(initial=0.0))
+
+
+def test_a_heading_that_is_none_is_refused_and_from_outside_nothing_is_found(build):
+    goals = Goals(goal_houses(build, 1), ["Goal"])
+    with pytest.raises(ValueError, match="heading=12: must be a whole number from 0 to 11"):
+        goals.shortest_actions(0, 0, (1.0, 1.0), 12)
+    for outside in ((-3.0, 1.0), (1.0, 99.0), (math.nan, 1.0)):
+        assert goals.shortest_actions(0, 0, outside, 0) is None
+        assert len(goals.shortest_path(0, 0, outside)) == 0
