@@ -22,7 +22,8 @@ from foveal.envs.objectnav.obstacles import (
     Obstacles,
     move_ahead,
 )
-from foveal.envs.objectnav.visibility import Eye, Instances, Sights, is_found
+from foveal.envs.objectnav.sights import Instances, Sights
+from foveal.envs.objectnav.visibility import Eye, is_found
 from foveal.kernels import kernel
 
 MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, LOOK_UP, LOOK_DOWN, END = range(6)
