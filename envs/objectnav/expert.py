@@ -181,12 +181,17 @@ def _search(task, query, x, y, heading, memory):
         memory.links[state, _CLOSED] = 1
         _try_end(task, query, memory, state)
         x, y, heading = memory.states[state, _X], memory.states[state, _Y], np.int64(memory.links[state, _HEADING])
-        _reach(task, query, memory, state, ROTATE_LEFT, x, y, (heading + 1) % HEADINGS)
-        _reach(task, query, memory, state, ROTATE_RIGHT, x, y, (heading + HEADINGS - 1) % HEADINGS)
-        if heading % query.stride == 0:
-            x, y, moved = move_ahead(task.obstacles, query.house, x, y, heading)
-            if moved:
-                _reach(task, query, memory, state, MOVE_AHEAD, x, y, heading)
+        for action in range(3):
+            to_x, to_y, to_heading = x, y, heading
+            if action == MOVE_AHEAD:
+                if heading % query.stride != 0:
+                    continue
+                to_x, to_y, moved = move_ahead(task.obstacles, query.house, x, y, heading)
+                if not moved:
+                    continue
+            else:
+                to_heading = (heading + (1 if action == ROTATE_LEFT else HEADINGS - 1)) % HEADINGS
+            _reach(task, query, memory, state, action, to_x, to_y, to_heading)
 
 
 @kernel

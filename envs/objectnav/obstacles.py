@@ -97,7 +97,7 @@ def survey(houses: Sequence[House], body: Body = LOCOBOT) -> Obstacles:
 
 
 def footprints(house: House, body: Body = LOCOBOT) -> NDArray[np.float64]:
-    """(B, 6) float64: solid things at the body's height, and walls without their doorways."""
+    """(B, 6) float64: solid things at the body's height, and walls without the doorways between rooms."""
     rows = []
     for thing in house.things:
         low = thing.centre[2] - thing.size[2] / 2
@@ -116,7 +116,7 @@ def footprints(house: House, body: Body = LOCOBOT) -> NDArray[np.float64]:
 def _is_doorway(opening: Opening, body: Body) -> bool:
     low, high = opening.heights
     closed = opening.kind == "window" or (opening.kind == "door" and opening.openness <= 0)
-    return not closed and low <= body.step and high >= body.height
+    return not closed and None not in opening.rooms and low <= body.step and high >= body.height
 
 
 def _between(holes: Iterable[tuple[float, float]], length: float) -> list[tuple[float, float]]:

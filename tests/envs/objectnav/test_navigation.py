@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from foveal.envs.objectnav.house import House, Start
+from foveal.envs.objectnav.house import House, Opening, Start
 from foveal.envs.objectnav.navigation import (
     OFFSETS,
     distances,
@@ -67,6 +67,16 @@ def test_what_a_closed_door_parts_is_not_reachable(build):
         _, lattice, _ = lattices(build.two_rooms(openness=0.0, start=start))
         x = lattice.positions[:, 0]
         assert low < x.min() and x.max() < high
+
+
+def test_the_largest_part_is_looked_for_indoors(build):
+    # Two rooms at the ends of a diagonal: most of the house's bounds is outside, and the door there leads nowhere.
+    (small, small_walls), (large, large_walls) = build.room("a", 0, 0, 2, 2), build.room("b", 6, 6, 9, 9)
+    door = Opening("d", "door", ("b|W", None), ("b", None), (1, 2), (0, 2))
+    _, coarse, fine = lattices(House("corners", (small, large), (*small_walls, *large_walls), (door,), ()))
+    for lattice in (coarse, fine):
+        assert (lattice.positions > 6).all() and (lattice.positions < 9).all()
+    assert len(coarse.positions) == 11 * 11
 
 
 def test_lattices_pass_through_the_start(build):
@@ -199,4 +209,3 @@ def test_no_goal_is_infinitely_far(build):
     nowhere = distances(lattice, 0, np.zeros(len(lattice.positions), bool))
     assert np.isinf(nowhere).all()
     assert shortest_path(obstacles, lattice, 0, nowhere, 0, (1.0, 1.0)).shape == (0, 2)
-    assert isinstance(build.two_rooms(), House)
