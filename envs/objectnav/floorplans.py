@@ -29,12 +29,12 @@ CELL_M = (1.6, 2.2)
 """Side of a cell, drawn per house (ProcTHOR's `interior_boundary_scale`)."""
 
 _ATTEMPTS = 200
-_CANDIDATES = 5  # plans grown per outline
-_OUTLINES = 3  # tried before the best plan so far is taken
+_CANDIDATES = 3  # plans grown per outline
+_OUTLINES = 6  # tried before the best plan so far is taken
 _GOOD_SCORE = 0.65  # at which it is taken at once
 _LEAST_CELLS = {"Bathroom": 1, "Bedroom": 4, "Kitchen": 4, "LivingRoom": 4}
 _GOOD_CELLS = {"Bathroom": 3, "Bedroom": 8, "Kitchen": 10, "LivingRoom": 14}
-_TOO_LARGE = 0.05  # taken from a plan's score for each cell beyond those
+_TOO_LARGE = 0.1  # taken from a plan's score for each cell beyond those
 _PASSAGE = 0.5  # and where one has to pass through a bathroom
 _lock = threading.Lock()
 

@@ -1,7 +1,7 @@
 """The 195 rooms of iTHOR and RoboTHOR, from the object metadata that the `procthor` package brings.
 
 What they are: the real object layouts (positions, boxes, rotations, what lies on what) in **reconstructed shells**.
-The metadata has no walls, no doors and, for RoboTHOR, no floor; `shells` infers them. It is five lists without
+The metadata has no walls, no doors and, for RoboTHOR, no floor; `thor_shells` infers them. It is five lists without
 scene names; `tests/envs/objectnav/test_thor_rooms.py` shows that each list runs in the order of its scenes' numbers,
 since the set of assets of every room equals, and only there, that which procthor's asset database says of that scene.
 """
@@ -11,12 +11,11 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
+from foveal.envs.objectnav.assets import package_folder
 from foveal.envs.objectnav.house import House
-from foveal.envs.objectnav.shells import shell
+from foveal.envs.objectnav.thor_shells import apartment_shell, room_shell
 from foveal.envs.objectnav.thor_things import things
 
 Family = Literal["ithor", "robothor"]
@@ -65,10 +64,15 @@ def house(name: str) -> House:
 
     Raises:
         ValueError: Of a name that is not one of `names`.
-        ModuleNotFoundError: Without procthor.
+        ImportError: Without procthor.
     """
     kind, objects = _objects(name)
-    rooms, walls, openings, inside = shell(kind, things(objects), objects)
+    if name in _ROBOTHOR:
+        furnishings = [f"{name[:-1]}{furnishing}" for furnishing in range(1, 6)]
+        paintings = [thing for other in furnishings for thing in things(_objects(other)[1]) if thing.type == "Painting"]
+        rooms, walls, openings, inside = apartment_shell(things(objects), paintings)
+    else:
+        rooms, walls, openings, inside = room_shell(kind, things(objects))
     return House(name, rooms, walls, openings, inside, split_of(name))
 
 
@@ -82,18 +86,10 @@ def _objects(name: str) -> tuple[str, list[dict[str, Any]]]:
     raise ValueError(f"no scene {name!r}: FloorPlan1-30, 201-230, 301-330, 401-430, _Train1_1-12_5 or _Val1_1-3_5")
 
 
-def databases() -> Path:
-    """The folder of procthor's databases, found without importing procthor (which would import ai2thor)."""
-    found = find_spec("procthor")
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError("iTHOR's and RoboTHOR's rooms need procthor: pip install procthor")
-    return Path(next(iter(found.submodule_search_locations))) / "databases"
-
-
 @cache
 def _metadata() -> dict[str, list[list[dict[str, Any]]]]:
     """43 MB of JSON: a third of a second, once per process."""
     rooms: dict[str, list[list[dict[str, Any]]]] = json.loads(
-        (databases() / "ai2thor-object-metadata.json").read_text()
+        (package_folder() / "databases" / "ai2thor-object-metadata.json").read_text()
     )
     return rooms
