@@ -36,7 +36,7 @@ TOUCH_M = 1e-9
 
 
 class Body(NamedTuple):
-    """What walks, m: AI2-THOR's LoCoBot, whose capsule has a height of 0.9 m, at the default agent's radius.
+    """What walks, m.
 
     Attributes:
         radius: Of the disc.
@@ -44,12 +44,15 @@ class Body(NamedTuple):
         step: What ends below it stops nobody.
     """
 
-    radius: float = 0.2
-    height: float = 0.9
+    radius: float
+    height: float
     step: float = 0.03
 
 
-LOCOBOT = Body()
+LOCOBOT = Body(radius=0.175, height=0.9)
+"""AI2-THOR's LoCoBot, by its capsule; also the radius at which RoboTHOR's reachable positions agree best with ours."""
+TALL = Body(radius=0.2, height=1.8)
+"""AI2-THOR's default agent; the same holds for iTHOR's."""
 
 
 class Obstacles(NamedTuple):

@@ -50,7 +50,7 @@ def clear(obstacles, moves, house=0):
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.4))
 def test_a_move_is_clear_just_when_the_swept_disc_touches_nothing(build, seed, radius):
     house = build.random_house(seed)
-    body = Body(radius=radius)
+    body = Body(radius, 0.9)
     rng = np.random.default_rng(seed)
     origin = rng.uniform(0, 6, (100, 2))
     angle, length = rng.uniform(-math.pi, math.pi, 100), rng.choice([0, 0.25, 0.5, 2], 100)
@@ -79,7 +79,7 @@ def test_what_is_low_high_or_soft_stops_nobody(build):
 @pytest.mark.parametrize(("openness", "passable"), [(1.0, True), (0.0, False)])
 def test_one_walks_through_open_doors_only(build, openness, passable):
     obstacles = survey([build.two_rooms(openness=openness)])
-    through = [(3, 2, 5, 2), (3, 1.7, 5, 1.7), (3, 1.69, 5, 1.69), (3, 1, 5, 1), (5, 2.3, 3, 2.3)]
+    through = [(3, 2, 5, 2), (3, 1.68, 5, 1.68), (3, 1.67, 5, 1.67), (3, 1, 5, 1), (5, 2.3, 3, 2.3)]
     assert clear(obstacles, through).tolist() == [passable, passable, False, False, passable]
 
 
