@@ -21,6 +21,9 @@ from foveal.envs.objectnav.kit_tables import cabinet, drawer
 _Rectangle = tuple[float, float, float, float]
 """(x0, y0, x1, y1) m in the frame of a counter."""
 
+OVEN = "Oven"
+"""The type of the boxes of stoves' bodies, which are no things of the house."""
+
 _OVERHANG_M = 0.03
 _SLAB_M = 0.04
 _HOB_M = 0.07
@@ -75,16 +78,19 @@ def front_parts(thing: Thing, holder: Thing) -> list[Part]:
 
 
 def counter_parts(counter: Thing, things: Sequence[Thing]) -> list[Part]:
-    """The slab of a counter, with holes where sinks are let in."""
-    slab = max(_SLAB_M, counter.size[2])
-    z = (counter.size[2] - slab, counter.size[2])
-    holes = [rectangle for rectangle, _ in _sinks(counter, things)]
+    """The slab of a counter, with holes for sinks and stoves.
+
+    AI2-THOR's thin counters are the skin of a slab, 2 cm thick, into which what lies on them sinks as deep.
+    """
+    height = counter.size[2]
+    z = (0.1 * height - _SLAB_M, 0.1 * height) if height < 0.05 else (height - _SLAB_M, height)
+    holes = [rectangle for rectangle, _ in _holes(counter, things)]
     return [block("counter", (x0, x1), (y0, y1), z) for x0, y0, x1, y1 in _cut(_whole(counter), holes)]
 
 
 def counter_body(counter: Thing, things: Sequence[Thing]) -> Fitting | None:
     """The body below a counter: from the floor to the slab, behind the fronts, lower under sinks; none if it is low."""
-    top = counter.centre[2] + counter.size[2] / 2 - max(_SLAB_M, counter.size[2])
+    top = counter.centre[2] + counter.size[2] / 2 - _SLAB_M - (0.9 * counter.size[2] if counter.size[2] < 0.05 else 0)
     if not 0.5 < top < 1.3:
         return None
     x0, y0, x1, y1 = (side + _OVERHANG_M * sign for side, sign in zip(_whole(counter), (1, 1, -1, -1), strict=True))
@@ -100,10 +106,10 @@ def counter_body(counter: Thing, things: Sequence[Thing]) -> Fitting | None:
                 y0, y1 = (y0, min(y1, y + reach)) if ahead[1] > 0 else (max(y0, y - reach), y1)
     if x1 - x0 < 0.1 or y1 - y0 < 0.1:
         return None
-    sinks = _sinks(counter, things)
-    around_sinks = _cut((x0, y0, x1, y1), [rectangle for rectangle, _ in sinks])
-    parts = [block("joinery", (a, c), (b, d), (0.0, top)) for a, b, c, d in around_sinks]
-    for (a, b, c, d), bottom in sinks:
+    holes = _holes(counter, things)
+    around_them = _cut((x0, y0, x1, y1), [rectangle for rectangle, _ in holes])
+    parts = [block("joinery", (a, c), (b, d), (0.0, top)) for a, b, c, d in around_them]
+    for (a, b, c, d), bottom in holes:
         a, b, c, d = max(a, x0), max(b, y0), min(c, x1), min(d, y1)
         if bottom > 0.15 and c - a > 0.02 and d - b > 0.02:
             parts.append(block("joinery", (a, c), (b, d), (0.0, min(bottom, top))))
@@ -121,19 +127,19 @@ def ovens(house: House) -> list[Fitting]:
         bounds = np.array([thing.bounds for thing in near])
         low, high = bounds[:, 0].min(0) - _HOB_M, bounds[:, 1].max(0) + _HOB_M
         top = float(bounds[:, 0, 2].min())
-        if len(near) < 2 or _held(near[0], house.things):
-            continue
         centre = (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2, top / 2)
-        box = Thing("oven", "Oven", centre, (float(high[0] - low[0]), float(high[1] - low[1]), top))
+        if len(near) < 2 or _held((centre[0], centre[1], top), house.things):
+            continue
+        box = Thing("oven", OVEN, centre, (float(high[0] - low[0]), float(high[1] - low[1]), top))
         box = faced_freely(box, house)
         found.append(Fitting(oven(*box.size), box))
     return found
 
 
-def _held(thing: Thing, things: Sequence[Thing]) -> bool:
+def _held(point: tuple[float, float, float], things: Sequence[Thing]) -> bool:
     for counter in things:
-        if counter.type == "CounterTop" and abs(counter.centre[2] - thing.centre[2]) < 0.2:
-            x, y = local(counter, thing.centre)
+        if counter.type == "CounterTop" and abs(counter.centre[2] - point[2]) < 0.2:
+            x, y = local(counter, point)
             if abs(x) < counter.size[0] / 2 and abs(y) < counter.size[1] / 2:
                 return True
     return False
@@ -149,18 +155,18 @@ def _whole(counter: Thing) -> _Rectangle:
     return -width / 2, -depth / 2, width / 2, depth / 2
 
 
-def _sinks(counter: Thing, things: Sequence[Thing]) -> list[tuple[_Rectangle, float]]:
-    """Rectangles of the sinks in a counter, a little smaller than they, and the height of their bottoms, m."""
+def _holes(counter: Thing, things: Sequence[Thing]) -> list[tuple[_Rectangle, float]]:
+    """Rectangles of the sinks and stoves in a counter, a little smaller than they, and how high their bottoms are, m."""
     found = []
     top = counter.centre[2] + counter.size[2] / 2
     for thing in things:
-        if thing.type != "Sink" or abs(thing.centre[2] + thing.size[2] / 2 - top) > 0.2:
+        if thing.type not in ("Sink", OVEN) or abs(thing.centre[2] + thing.size[2] / 2 - top) > 0.2:
             continue
         x, y = local(counter, thing.centre)
         crossed = abs(abs(thing.yaw - counter.yaw) % 3.1416 - 1.5708) < 0.4
         width, depth = thing.size[1::-1] if crossed else thing.size[:2]
-        if abs(x) < counter.size[0] / 2 and abs(y) < counter.size[1] / 2:
-            half_x, half_y = 0.47 * width, 0.47 * depth
+        half_x, half_y = 0.47 * width, 0.47 * depth
+        if abs(x) < counter.size[0] / 2 + half_x and abs(y) < counter.size[1] / 2 + half_y:
             found.append(((x - half_x, y - half_y, x + half_x, y + half_y), thing.centre[2] - thing.size[2] / 2))
     return found
 

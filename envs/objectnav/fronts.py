@@ -14,15 +14,12 @@ import numpy as np
 
 from foveal.envs.objectnav.house import House, Room, Thing, Vector
 
-_SEARCHED = frozenset(
-    """
-    Cabinet Drawer Shelf Sink SinkBasin Mirror Painting Poster Window ShelvingUnit Dresser SideTable TVStand Sofa
-    ArmChair Desk Television
-    """.split()
-)
+_FITTED = ("Cabinet", "Drawer", "Shelf", "Sink", "SinkBasin", "Mirror", "Painting", "Poster", "Window")
+_FURNITURE = ("ArmChair", "Desk", "Dresser", "ShelvingUnit", "SideTable", "Sofa", "Television", "TVStand")
+_SEARCHED = frozenset((*_FITTED, *_FURNITURE))
 """Types whose front is looked for if they have no model."""
 
-HOLDERS = frozenset("Dresser Desk SideTable TVStand ShelvingUnit CoffeeTable".split())
+HOLDERS = frozenset(("CoffeeTable", "Desk", "Dresser", "ShelvingUnit", "SideTable", "TVStand"))
 """Furniture that drawers and cabinets belong to."""
 
 _FREE_M = 1.2

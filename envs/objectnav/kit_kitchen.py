@@ -12,10 +12,7 @@ from .kit_parts import (
     Span,
     around,
     block,
-    frame,
-    legs,
     lying,
-    thickness,
     turned,
 )
 
@@ -31,7 +28,7 @@ def fridge(w: float, d: float, h: float) -> list[Part]:
     face = 0.42 * d
     parts = [block("appliance", around(0, w), (-d / 2, face), (0.02 * h, h))]
     parts.append(block("dark_plastic", around(0, 0.9 * w), (-0.4 * d, 0.38 * d), (0, 0.02 * h)))
-    door, bar = (face + 0.004, 0.47 * d), (0.47 * d, d / 2)
+    door, bar = (face, 0.47 * d), (0.47 * d, d / 2)
     if w > 0.8:
         for sign in (-1, 1):
             parts.append(block("appliance", around(sign * w / 4, 0.485 * w), door, (0.36 * h, 0.995 * h)))
@@ -80,7 +77,7 @@ def coffee_machine(w: float, d: float, h: float) -> list[Part]:
 def toaster(w: float, d: float, h: float) -> list[Part]:
     """A case rounded above with two dark slots and levers at one end."""
     long_x = w > d
-    x, y = around(0, w), around(0, d)
+    x = around(0, w)
     slot, gap = (0.66, 0.12) if long_x else (0.12, 0.66)
     side = (0.2 * d, 0.0) if long_x else (0.0, 0.2 * w)
     parts = [
@@ -276,13 +273,11 @@ def paper_roll(w: float, d: float, h: float) -> list[Part]:
 
 def garbage_can(w: float, d: float, h: float) -> list[Part]:
     """An open bin that widens upwards, with a rim and a bag hanging over it."""
-    rim = thickness(min(w, d), 0.1, 0.015, 0.04)
     return [
         turned("bin", around(0, 0.97 * w), around(0, 0.97 * d), (0, h), BUCKET, sides=12),
         turned(
             "bag", around(0, w), around(0, d), (0.86 * h, h), ((1, 0), (1, 1), (0.86, 1), (0.86, 0), (1, 0)), sides=12
         ),
-        turned("shadow", around(0, w - 2 * rim), around(0, d - 2 * rim), (0.5 * h, 0.52 * h), sides=8),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -44,7 +45,7 @@ def structure(house: House, look: Look, seed: int, palette: Palette) -> Iterator
     index = {room.id: number for number, room in enumerate(house.rooms)}
     walls = {wall.id: wall for wall in house.walls}
     for number, room in enumerate(house.rooms):
-        rng = np.random.default_rng([seed, number])
+        rng = _rng(house, seed, number)
         floors = _FLOORS.get(room.kind, _OTHER_FLOORS)
         floor = floors[rng.integers(len(floors))]
         material = look(floor, room.id) if room.floor is None else named(room.floor, floor, palette)
@@ -52,7 +53,7 @@ def structure(house: House, look: Look, seed: int, palette: Palette) -> Iterator
         material = look("ceiling", "house") if room.ceiling is None else named(room.ceiling, "ceiling", palette)
         yield [(flipped(polygon(room.polygon)), place((0, 0, height_of(room, house))), material)], "Ceiling", number
     for wall in house.walls:
-        role = _wall_role(house.rooms[index[wall.room]].kind, np.random.default_rng([seed, index[wall.room]]))
+        role = _wall_role(house.rooms[index[wall.room]].kind, _rng(house, seed, index[wall.room]))
         material = look(role, wall.room) if wall.material is None else named(wall.material, "wall", palette)
         solids = _wall(wall, _holes(wall, house), material, look)
         if solids:
@@ -119,6 +120,10 @@ def pose_of(opening: Opening, wall: Wall) -> Vector:
 def _wall_pose(wall: Wall) -> Vector:
     (x0, y0), (x1, y1) = wall.start, wall.end
     return place((x0, y0, 0.0), float(np.arctan2(y1 - y0, x1 - x0)))
+
+
+def _rng(house: House, seed: int, room: int) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(house.name.encode()), room])
 
 
 def _wall_role(kind: str, rng: np.random.Generator) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 STRUCTURE = ("Wall", "Floor", "Ceiling", "Door", "WindowPane", "CeilingLamp", "Fitting")
 """What a house is made of beside its things; fittings are the bodies of counters and stoves."""
 
-OBJECTS = tuple(
-    """
+_ALPHABET = """
     AlarmClock AluminumFoil Apple ArmChair BaseballBat BasketBall Bathtub BathtubBasin Bed Blinds Book Boots Bottle
     Bowl Box Bread ButterKnife CD Cabinet Candle Cart CellPhone Chair Cloth ClothesDryer CoffeeMachine CoffeeTable
     CounterTop CreditCard Cup Curtains Desk DeskLamp Desktop DiningTable DishSponge DogBed Doorframe Doorway Drawer
@@ -17,8 +16,9 @@ OBJECTS = tuple(
     Sink SinkBasin SoapBar SoapBottle Sofa Spatula Spoon SprayBottle Statue Stool StoveBurner StoveKnob TVStand
     TableTopDecor TeddyBear Television TennisRacket TissueBox Toaster Toilet ToiletPaper ToiletPaperHanger Tomato Towel
     TowelHolder VacuumCleaner Vase WashingMachine Watch WateringCan Window WineBottle
-    """.split()
-)
+"""
+
+OBJECTS = tuple(_ALPHABET.split())
 """AI2-THOR's object types, in alphabetical order."""
 
 TYPES = ("", *STRUCTURE, *OBJECTS, "Other")
