@@ -18,8 +18,8 @@ from foveal.envs.rendering.faces import Faces, Frames
 from foveal.envs.rendering.lanes import TOP, pack
 from foveal.kernels import inlined, kernel, launch
 
-ONE = 2048
-"""What light of 1.0 is in a channel."""
+ONE = 4096
+"""What 1.0 is in a channel, of light times colour."""
 
 _VOXEL_M = 0.05
 _MOST_VOXELS = 1_500_000
@@ -47,6 +47,7 @@ def bake(
     faces: Faces,
     frame: Frames,
     normals: NDArray[np.float64],
+    colours: NDArray[np.float64],
     glows: NDArray[np.float64],
     solid: NDArray[np.bool_],
     lamps: Sequence[Lamp],
@@ -58,6 +59,7 @@ def bake(
         faces: F faces.
         frame: Where their lightels are.
         normals: (F, 4, 3) at their corners.
+        colours: (F, 3) their own, linear: lightels hold the light that they send on.
         glows: (F,) light they give off; above 0, nothing else counts.
         solid: (F,) whether a face keeps light off others.
         lamps: Point lights.
@@ -79,6 +81,7 @@ def bake(
         frame.axes,
         frame.counts,
         frame.first,
+        colours,
         glows,
         solid,
         field,
@@ -210,7 +213,7 @@ def _bake(
     axes,
     counts,
     first,
-    glows,
+    colours, glows,
     solid,
     field,
     low,
@@ -219,19 +222,20 @@ def _bake(
     ambient,
     lightels,
 ):
+    top = float(TOP)
     for f in range(start, stop):
         for t in range(counts[f, 1]):
             for s in range(counts[f, 0]):
                 index = first[f] + t * counts[f, 0] + s
-                if glows[f] > 0:
-                    glow = min(glows[f] * ONE, float(TOP))
-                    lightels[index] = pack(glow, glow, glow)
-                    continue
                 x = origins[f, 0] + s * axes[f, 0, 0] + t * axes[f, 1, 0]
                 y = origins[f, 1] + s * axes[f, 0, 1] + t * axes[f, 1, 1]
                 z = origins[f, 2] + s * axes[f, 0, 2] + t * axes[f, 1, 2]
-                nx, ny, nz = _normal(points[f], normals[f], x, y, z)
-                lightels[index] = _light(field, low, voxel, x, y, z, nx, ny, nz, lamps, ambient, solid[f])
+                red = green = blue = glows[f]
+                if glows[f] == 0:
+                    normal = _normal(points[f], normals[f], x, y, z)
+                    red, green, blue = _light(field, low, voxel, x, y, z, *normal, lamps, ambient, solid[f])
+                red, green, blue = red * colours[f, 0], green * colours[f, 1], blue * colours[f, 2]
+                lightels[index] = pack(min(red * ONE, top), min(green * ONE, top), min(blue * ONE, top))
 
 
 @kernel
@@ -264,5 +268,4 @@ def _light(field, low, voxel, x, y, z, nx, ny, nz, lamps, ambient, solid):
         arriving = _lit(field, low, voxel, x + nx * out, y + ny * out, z + nz * out, lamp)
         arriving *= facing / (0.25 + square) * (0.4 + 0.6 * openness)
         red, green, blue = red + arriving * lamp[3], green + arriving * lamp[4], blue + arriving * lamp[5]
-    top = float(TOP)
-    return pack(min(red * ONE, top), min(green * ONE, top), min(blue * ONE, top))
+    return red, green, blue

@@ -46,10 +46,10 @@ class Scene(NamedTuple):
         vertices: (3, V) float32 m.
         planes: (F, 4) float32: outward normal n and offset d, with n p + d = 0 on the face.
         corners: (F, 4) int32 vertices, counter-clockwise from outside; a triangle has its last one twice.
-        surfaces: (F, 20) float32: four affine functions of the world position (4 each): texture coordinates u and v in
-            tiles, light coordinates s and t in lightels; then the colour in linear light (3) and texels per metre.
+        surfaces: (F, 17) float32: four affine functions of the world position (4 each): texture coordinates u and v in
+            tiles, light coordinates s and t in lightels; then texels per metre.
         tables: (F, 5) int32: object; texture's start in the atlas (-1 none); first lightel; lightels along s and t.
-        lightels: (L,) int64, light that falls on the faces, as `lanes`.
+        lightels: (L,) int64, light that faces send on, but for their texture, as `lanes`.
         boxes: (K, 7) float32: lowest and highest corner of an object, m, and the size of its details, m.
         objects: (K, 8) int32: first and last + 1 vertex, first and last + 1 face, then 6 if there is a box that stands
             for it (behind its faces, with 8 vertices behind its vertices), room (-1 any), instance, semantic.
@@ -243,14 +243,13 @@ class SceneBuilder:
         textures = [NAMES.index(m.texture) * TEXELS if m.texture != "plain" else -1 for m in materials]
         frame = frames(faces, self._lightel_m)
         normals = smooth_normals(faces)
-        lightels = bake(faces, frame, normals, glows, detailed, self._lamps, self._ambient)
+        lightels = bake(faces, frame, normals, colours, glows, detailed, self._lamps, self._ambient)
         surfaces = np.column_stack(
             [
                 frame.uv[:, 0] / scales[:, None],
                 frame.uv[:, 1] / scales[:, None],
                 frame.st[:, 0],
                 frame.st[:, 1],
-                colours,
                 frame.stretch / scales * 256,
             ]
         )

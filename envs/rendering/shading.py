@@ -11,21 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.rendering import lighting, textures
-from foveal.envs.rendering.lanes import channels, mix
-from foveal.envs.rendering.textures import LEVELS, SIZE, STARTS
+from foveal.envs.rendering import textures
+from foveal.envs.rendering.lanes import TOP, channels, mix
 from foveal.kernels import inlined, kernel
 
 BACKGROUND = (186, 205, 224)
 """sRGB where nothing is: an overcast sky."""
 
-_TONES = 4096
-"""Entries of the tone curve per unit of light."""
+_ONE_BITS = 12
+"""1.0 is 4096, of light as of textures."""
 
-_BRIGHTEST = 4
-_UNIT = np.float32(_TONES / (textures.ONE * lighting.ONE))
-_STARTS = STARTS
-_LEVELS, _SIZE = LEVELS, SIZE
+_COARSEST = textures.LEVELS - 1
+_STARTS = textures.TEXELS
+"""Its bits below bit 2 n are where the level of 2**n texels a side starts: 1 + 4 + 16 + ..."""
 
 
 class Images(NamedTuple):
@@ -48,7 +46,7 @@ class Images(NamedTuple):
 
 def tone_curve() -> NDArray[np.uint8]:
     """SRGB bytes of light from 0 to 4: as it is below 0.7, softly bent above, so that lamps do not burn out."""
-    light = (np.arange(_TONES * _BRIGHTEST) + 0.5) / _TONES
+    light = np.arange((TOP * TOP >> _ONE_BITS) + 1) / (1 << _ONE_BITS)
     knee = 0.6
     bent = knee + (1 - knee) * (1 - np.exp(-(light - knee) / (1 - knee)))
     light = np.where(light < knee, light, bent)
@@ -103,9 +101,13 @@ def _tell(scene, f, inverse, view, row, start, stop, images):
         for column in range(start, stop):
             depth[column] = np.float32(1) / inverse[column]
     if len(images.instance):
-        images.instance[view, row, start:stop] = scene.objects[thing, 6]
+        instance, ids = scene.objects[thing, 6], images.instance[view, row]
+        for column in range(start, stop):
+            ids[column] = instance
     if len(images.semantic):
-        images.semantic[view, row, start:stop] = scene.objects[thing, 7]
+        semantic, ids = scene.objects[thing, 7], images.semantic[view, row]
+        for column in range(start, stop):
+            ids[column] = semantic
     if len(images.normal):
         for column in range(start, stop):
             for i in range(3):
@@ -113,11 +115,13 @@ def _tell(scene, f, inverse, view, row, start, stop, images):
 
 
 @inlined
-def _along(function, pose, rx, ry, rz):
-    """An affine function of the place: its value at the camera's centre, and per metre along a direction."""
+def _along(surface, k, pose, rx, ry, rz, gx, gy, gz):
+    """An affine function of the place: at the camera's centre, then per metre along a ray, then what a column adds."""
+    x, y, z = surface[k], surface[k + 1], surface[k + 2]
     return (
-        np.float32(function[0] * pose[0, 3] + function[1] * pose[1, 3] + function[2] * pose[2, 3] + function[3]),
-        np.float32(function[0] * rx + function[1] * ry + function[2] * rz),
+        np.float32(x * pose[0, 3] + y * pose[1, 3] + z * pose[2, 3] + surface[k + 3]),
+        np.float32(x * rx + y * ry + z * rz),
+        np.float32(x * gx + y * gy + z * gz),
     )
 
 
@@ -131,33 +135,27 @@ def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones
     by = pose[1, 0] * x + pose[1, 1] * y + pose[1, 2]
     bz = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2]
     gx, gy, gz = pose[0, 0] / lens[0], pose[1, 0] / lens[0], pose[2, 0] / lens[0]
-    s_here, s_ray = _along(surface[8:12], pose, bx, by, bz)
-    t_here, t_ray = _along(surface[12:16], pose, bx, by, bz)
-    _, s_step = _along(surface[8:12], pose, gx, gy, gz)
-    _, t_step = _along(surface[12:16], pose, gx, gy, gz)
+    s_here, s_ray, s_step = _along(surface, 8, pose, bx, by, bz, gx, gy, gz)
+    t_here, t_ray, t_step = _along(surface, 12, pose, bx, by, bz, gx, gy, gz)
     first, columns, rows = scene.tables[f, 2], scene.tables[f, 3], scene.tables[f, 4]
     s_most, t_most = np.float32(columns - 1.001), np.float32(rows - 1.001)
-    red, green, blue = surface[16] * _UNIT, surface[17] * _UNIT, surface[18] * _UNIT
     lightels = scene.lightels
     texture = scene.tables[f, 1]
-    zero, last = np.float32(0), np.int64(len(tones) - 1)
+    zero = np.float32(0)
     if texture < 0:
-        one = np.float32(textures.ONE)
         for column in range(start, stop):
             depth = np.float32(1) / inverse[column]
             along = np.float32(column - start)
             s = min(max(s_here + depth * (s_ray + along * s_step), zero), s_most)
             t = min(max(t_here + depth * (t_ray + along * t_step), zero), t_most)
-            r, g, b = channels(_light(lightels, first, columns, s, t))
-            pixels[column, 0] = tones[min(np.int64(r * one * red), last)]
-            pixels[column, 1] = tones[min(np.int64(g * one * green), last)]
-            pixels[column, 2] = tones[min(np.int64(b * one * blue), last)]
+            red, green, blue = channels(_light(lightels, first, columns, s, t))
+            pixels[column, 0] = tones[red]
+            pixels[column, 1] = tones[green]
+            pixels[column, 2] = tones[blue]
         return
-    u_here, u_ray = _along(surface[0:4], pose, bx, by, bz)
-    v_here, v_ray = _along(surface[4:8], pose, bx, by, bz)
-    _, u_step = _along(surface[0:4], pose, gx, gy, gz)
-    _, v_step = _along(surface[4:8], pose, gx, gy, gz)
-    sharpest = _sharpest(scene.planes[f], pose, lens, surface[19], (bx, by, bz))
+    u_here, u_ray, u_step = _along(surface, 0, pose, bx, by, bz, gx, gy, gz)
+    v_here, v_ray, v_step = _along(surface, 4, pose, bx, by, bz, gx, gy, gz)
+    sharpest = _sharpest(scene.planes[f], pose, lens, surface[16], (bx, by, bz))
     for column in range(start, stop):
         depth = np.float32(1) / inverse[column]
         along = np.float32(column - start)
@@ -165,11 +163,11 @@ def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones
         t = min(max(t_here + depth * (t_ray + along * t_step), zero), t_most)
         u = u_here + depth * (u_ray + along * u_step)
         v = v_here + depth * (v_ray + along * v_step)
-        r, g, b = channels(_light(lightels, first, columns, s, t))
-        tr, tg, tb = channels(_texel(atlas, texture, u, v, sharpest + np.float32(1.5) * _log2(depth)))
-        pixels[column, 0] = tones[min(np.int64(r * tr * red), last)]
-        pixels[column, 1] = tones[min(np.int64(g * tg * green), last)]
-        pixels[column, 2] = tones[min(np.int64(b * tb * blue), last)]
+        red, green, blue = channels(_light(lightels, first, columns, s, t))
+        of_red, of_green, of_blue = channels(_texel(atlas, texture, u, v, sharpest + np.float32(1.5) * _log2(depth)))
+        pixels[column, 0] = tones[red * of_red >> _ONE_BITS]
+        pixels[column, 1] = tones[green * of_green >> _ONE_BITS]
+        pixels[column, 2] = tones[blue * of_blue >> _ONE_BITS]
 
 
 @inlined
@@ -196,22 +194,34 @@ def _light(lightels, first, columns, s, t):
     i, j = np.int64(s), np.int64(t)
     a, b = np.int64((s - np.float32(i)) * np.float32(256)), np.int64((t - np.float32(j)) * np.float32(256))
     here = first + j * columns + i
-    low = mix(lightels[here], lightels[here + 1], a)
-    high = mix(lightels[here + columns], lightels[here + columns + 1], a)
-    return mix(low, high, b)
+    there = here + columns
+    return mix(
+        lightels[np.uint64(here)],
+        lightels[np.uint64(here + 1)],
+        lightels[np.uint64(there)],
+        lightels[np.uint64(there + 1)],
+        a,
+        b,
+    )
 
 
 @inlined
 def _texel(atlas, texture, u, v, level):
-    finest = np.int64(min(max(level + np.float32(0.5), np.float32(0)), np.float32(_LEVELS - 1)))
-    bits = np.int64(8) - finest
+    finest = np.int64(min(max(level + np.float32(0.5), np.float32(0)), np.float32(_COARSEST)))
+    bits = _COARSEST - finest
     wrap = (np.int64(1) << bits) - 1
-    size = np.float32(256) * np.float32(np.int64(1) << bits)
-    base = texture + _STARTS[finest]
+    size = np.float32(np.int64(256) << bits)
+    base = texture + (_STARTS & ((np.int64(1) << 2 * bits) - 1))
     i, j = np.int64(np.floor(u * size)) - 128, np.int64(np.floor(v * size)) - 128  # in 256ths of a texel
     a, b = i & 255, j & 255
     i, j = i >> 8, j >> 8
-    left, right, low, high = i & wrap, (i + 1) & wrap, j & wrap, (j + 1) & wrap
-    below = mix(atlas[base + (low << bits) + left], atlas[base + (low << bits) + right], a)
-    above = mix(atlas[base + (high << bits) + left], atlas[base + (high << bits) + right], a)
-    return mix(below, above, b)
+    left, right = i & wrap, (i + 1) & wrap
+    low, high = base + ((j & wrap) << bits), base + (((j + 1) & wrap) << bits)
+    return mix(
+        atlas[np.uint64(low + left)],
+        atlas[np.uint64(low + right)],
+        atlas[np.uint64(high + left)],
+        atlas[np.uint64(high + right)],
+        a,
+        b,
+    )

@@ -225,9 +225,6 @@ _MAKERS: dict[str, Callable[[np.random.Generator], Floats]] = {
 NAMES = tuple(_MAKERS)
 """All textures; "plain" is none. Wood's grain, planks and rows of bricks run along u; v points up."""
 
-STARTS = tuple(sum((SIZE >> finer) ** 2 for finer in range(level)) for level in range(LEVELS))
-"""Where a level begins within its texture."""
-
 TEXELS = sum((SIZE >> level) ** 2 for level in range(LEVELS))
 """Of one texture with all its levels."""
 
@@ -243,7 +240,7 @@ def texture(name: str) -> Floats:
 
 @lru_cache(maxsize=1)
 def atlas() -> NDArray[np.int64]:
-    """All textures with all their levels (len(NAMES) * TEXELS,), in the order of `NAMES`, as `lanes`."""
+    """All textures (len(NAMES) * TEXELS,), in the order of `NAMES`, each from its coarsest level on, as `lanes`."""
     parts = []
     for name in NAMES:
         level = texture(name)
@@ -252,6 +249,7 @@ def atlas() -> NDArray[np.int64]:
             half = len(level) // 2
             if half:
                 level = level.reshape(half, 2, half, 2, 3).mean((1, 3))
+        parts[-LEVELS:] = parts[: -LEVELS - 1 : -1]
     table = np.concatenate(parts)
     table.setflags(write=False)
     return table
