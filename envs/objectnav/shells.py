@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from foveal.envs.objectnav.counters import straightened
 from foveal.envs.objectnav.house import CEILING_M, Opening, Room, Thing, Vector, Wall
 from foveal.envs.objectnav.outlines import Rectangle, outline
+from foveal.envs.objectnav.partitions import APARTMENT, both_sides, partitions
 
 FLAT = frozenset(
     "Blinds HandTowelHolder LightSwitch Mirror Painting Poster ToiletPaperHanger TowelHolder Window".split()
@@ -23,16 +23,28 @@ _REACH_M = 0.5
 """What hangs on a wall has at least so much floor before it."""
 
 
-def shell(
-    kind: str, things: Sequence[Thing], objects: Sequence[dict[str, Any]]
-) -> tuple[tuple[Room, ...], tuple[Wall, ...], tuple[Opening, ...], tuple[Thing, ...]]:
-    """Rooms, walls and openings around the things, and the things inside."""
+Shell = tuple[tuple[Room, ...], tuple[Wall, ...], tuple[Opening, ...], tuple[Thing, ...]]
+"""Rooms, walls and openings around things, and the things."""
+
+
+def room_shell(kind: str, things: Sequence[Thing]) -> Shell:
+    """One room, as iTHOR's are: around all things, without the empty floor behind what hangs on inner walls."""
     things = straightened(things)
     box = _extent(things)
-    inside = any(found["objectType"] == "Floor" for found in objects)
-    room = Room("room|1", kind, outline(box, _cuts(box, things) if inside else ()))
-    height = max(CEILING_M, max(thing.bounds[1][2] for thing in things))
-    return (room,), walls_around(room, height), (), tuple(things)
+    room = Room("room|1", kind, outline(box, _cuts(box, things)))
+    return (room,), walls_around(room, _height(things)), (), tuple(things)
+
+
+def apartment_shell(things: Sequence[Thing], paintings: Sequence[Thing]) -> Shell:
+    """RoboTHOR's apartment with the inner walls that the paintings of all five furnishings of its plan show."""
+    room = Room("room|1", "LivingRoom", outline(APARTMENT, ()))
+    height = _height(things)
+    walls = walls_around(room, height) + tuple(both_sides(partitions(paintings), room, height))
+    return (room,), walls, (), tuple(things)
+
+
+def _height(things: Sequence[Thing]) -> float:
+    return float(max(CEILING_M, max(thing.bounds[1][2] for thing in things)))
 
 
 def _extent(things: Sequence[Thing]) -> Rectangle:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from foveal.envs.objectnav.house import House
-from foveal.envs.objectnav.shells import shell
+from foveal.envs.objectnav.shells import apartment_shell, room_shell
 from foveal.envs.objectnav.thor_things import things
 
 Family = Literal["ithor", "robothor"]
@@ -68,7 +68,12 @@ def house(name: str) -> House:
         ModuleNotFoundError: Without procthor.
     """
     kind, objects = _objects(name)
-    rooms, walls, openings, inside = shell(kind, things(objects), objects)
+    if name in _ROBOTHOR:
+        furnishings = [f"{name[:-1]}{furnishing}" for furnishing in range(1, 6)]
+        paintings = [thing for other in furnishings for thing in things(_objects(other)[1]) if thing.type == "Painting"]
+        rooms, walls, openings, inside = apartment_shell(things(objects), paintings)
+    else:
+        rooms, walls, openings, inside = room_shell(kind, things(objects))
     return House(name, rooms, walls, openings, inside, split_of(name))
 
 

@@ -31,6 +31,9 @@ HUNG = frozenset(
 PARTS = frozenset("BathtubBasin Faucet HandTowelHolder ShowerHead SinkBasin StoveKnob ToiletPaperHanger".split())
 """Small types that belong to something else, whose box says where one may walk."""
 
+_ARMCHAIR_M = 1.3
+"""No armchair is so wide and so deep: some of RoboTHOR's models lie at 45 degrees in their own box."""
+
 AGENT_HEIGHT_M = 1.8
 """What hangs higher than AI2-THOR's agent is tall does not stop it."""
 
@@ -111,6 +114,8 @@ def _box(found: dict[str, Any]) -> tuple[tuple[float, float, float], tuple[float
         width, depth = np.ptp(along, axis=0)
     else:
         width, depth, yaw = _turned_back(extent[0], extent[1], yaw)
+        if found["objectType"] == "ArmChair" and min(width, depth) > _ARMCHAIR_M:
+            width, depth = width / 2**0.5, depth / 2**0.5
     yaw = (yaw + pi) % (2 * pi) - pi
     return tuple(centre.tolist()), (float(width), float(depth), float(extent[2])), yaw
 
