@@ -12,12 +12,13 @@ from math import cos, floor, pi, sin
 
 import numpy as np
 
-from foveal.envs.objectnav.house import House, Room, Thing, Vector
+from foveal.envs.objectnav.house import House, Room, Thing, Vector, Wall
 
-_FITTED = ("Cabinet", "Drawer", "Shelf", "Sink", "SinkBasin", "Mirror", "Painting", "Poster", "Window")
+_HUNG = ("Mirror", "Painting", "Poster", "Window")
+_FITTED = ("Cabinet", "Drawer", "Shelf", "Sink", "SinkBasin")
 _FURNITURE = ("ArmChair", "Desk", "Dresser", "ShelvingUnit", "SideTable", "Sofa", "Television", "TVStand")
-_SEARCHED = frozenset((*_FITTED, *_FURNITURE))
-"""Types whose front is looked for if they have no model."""
+_FREE_STANDING_M = 0.6
+"""Furniture whose model looks at a wall is turned round if so much is free behind it."""
 
 HOLDERS = frozenset(("CoffeeTable", "Desk", "Dresser", "ShelvingUnit", "SideTable", "TVStand"))
 """Furniture that drawers and cabinets belong to."""
@@ -33,8 +34,13 @@ def faced(house: House) -> tuple[Thing, ...]:
 def _faced(thing: Thing, house: House) -> Thing:
     if thing.type == "Bed":
         return thing if _head_in_front(thing, house) else turned(thing, 2)
-    if thing.asset is not None or thing.type not in _SEARCHED:
+    if thing.type in _FURNITURE and thing.asset is not None:
+        wrong = _gap(thing, house, 0) < 0.3 and _free(thing, house, 2) > _FREE_STANDING_M
+        return turned(thing, 2) if wrong else thing
+    if thing.asset is not None or thing.type not in (*_HUNG, *_FITTED, *_FURNITURE):
         return thing
+    if thing.type in _HUNG:
+        return _from_wall(thing, house.walls)
     holder = holder_of(thing, house.things)
     if holder is not None:
         return turned(thing, round((holder.yaw - thing.yaw) / (pi / 2)))
@@ -44,6 +50,24 @@ def _faced(thing: Thing, house: House) -> Thing:
 def faced_freely(thing: Thing, house: House) -> Thing:
     """The thing turned so that its front is the side with most room before it, a wall behind it counting too."""
     return turned(thing, int(np.argmax([_score(thing, house, quarter) for quarter in range(4)])))
+
+
+def _from_wall(thing: Thing, walls: Sequence[Wall]) -> Thing:
+    """The thing turned to look away from the wall that it hangs on, if it hangs flat on one."""
+    best, inward = (0.4, True), None
+    for wall in walls:
+        start, way = np.array(wall.start), np.subtract(wall.end, wall.start)
+        length = float(np.hypot(*way))
+        x, y = np.array(thing.centre[:2]) - start
+        along, away = (x * way[0] + y * way[1]) / length, (way[0] * y - way[1] * x) / length
+        near = (round(abs(float(away)), 3), bool(away < 0))
+        if -0.2 < along < length + 0.2 and near < best:
+            best, inward = near, float(np.arctan2(way[1], way[0]))
+    if inward is None:
+        return thing
+    quarters = round((inward - thing.yaw) / (pi / 2)) % 4
+    hung = turned(thing, quarters)
+    return hung if hung.size[1] < hung.size[0] else thing
 
 
 def turned(thing: Thing, quarters: int) -> Thing:
