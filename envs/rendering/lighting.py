@@ -176,13 +176,13 @@ def _distance(field, low, voxel, x, y, z):
 def _openness(field, low, voxel, x, y, z, nx, ny, nz):
     """How much of the light from everywhere arrives, in (0, 1]."""
     blocked, weight = 0.0, 1.0
-    height = 0.06
+    height = 0.08
     for _ in range(_TAPS):
         there = _distance(field, low, voxel, x + nx * height, y + ny * height, z + nz * height)
         blocked += weight * max(height - 0.6 * voxel - there, 0.0) / height
         weight *= 0.8
-        height *= 1.9
-    return np.exp(-0.75 * blocked)
+        height *= 1.8
+    return np.exp(-0.6 * blocked)
 
 
 @kernel

@@ -126,7 +126,7 @@ def _carpet(rng: np.random.Generator) -> Floats:
 
 
 def _plaster(rng: np.random.Generator) -> Floats:
-    return _grey(1 + 0.022 * _noise(rng, 0.7, 1, 8) + 0.014 * _noise(rng, 1.6))
+    return _grey(1 + 0.022 * _noise(rng, 0.6, 1, 12) + 0.006 * _noise(rng, 1.2, 1, 3))
 
 
 def _fabric(rng: np.random.Generator) -> Floats:
