@@ -52,10 +52,9 @@ def dress(house: House, seed: int = 0, palette: Palette = "train") -> Scene:
     builder.rooms([room.polygon for room in house.rooms], portals(house))
     for number, thing in enumerate(things):
         room = room_of(thing.centre[:2], house.rooms)
-        solids = [
-            (kit.mesh(part), _pose(thing), _material(part, thing, room, look, palette))
-            for part in _parts(thing, placed)
-        ]
+        like = holder_of(thing, things) or thing  # drawers look like their dresser
+        pose, parts = _pose(thing), _parts(thing, placed)
+        solids = [(kit.mesh(part), pose, _material(part, like, room, look, palette)) for part in parts]
         if solids:
             builder.add(solids, instance=1 + number, semantic=type_id(thing.type), room=room)
         if thing.type in _LAMPS:
@@ -81,6 +80,9 @@ def _parts(thing: Thing, things: Sequence[Thing]) -> list[Part]:
         bottom = thing.centre[2] - thing.size[2] / 2
         lying = [other.centre[2] - other.size[2] / 2 - bottom for other in things if other.parent == thing.id]
         return bed(*thing.size, rest=min(lying, default=None))
+    width, depth, height = thing.size
+    if thing.type == "Sink" and height < 0.45:  # within its counter
+        return kit.parts("Sink", (0.94 * width, 0.94 * depth, height))
     parts = kit.parts(thing.type, thing.size)
     if thing.type in HOLDERS and any(holder_of(other, things) is thing for other in things):
         return [part for part in parts if part.role not in ("front", "handle")]

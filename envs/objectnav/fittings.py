@@ -26,6 +26,9 @@ OVEN = "Oven"
 
 _OVERHANG_M = 0.03
 _SLAB_M = 0.04
+_LET_IN = 0.9
+"""The part of a sink's box that lies within the hole of its counter."""
+
 _HOB_M = 0.07
 """What a stove reaches beyond its burners."""
 
@@ -38,7 +41,7 @@ class Fitting(NamedTuple):
 
 
 def fronts_only(thing: Thing, things: Sequence[Thing]) -> Thing | None:
-    """The counter or furniture that holds a cabinet or drawer, so that only its front shows; None if it stands alone."""
+    """The counter or furniture that holds a cabinet or drawer, so that only its front shows; None if none does."""
     if thing.type not in ("Cabinet", "Drawer"):
         return None
     top = thing.centre[2] + thing.size[2] / 2
@@ -47,12 +50,8 @@ def fronts_only(thing: Thing, things: Sequence[Thing]) -> Thing | None:
         inside = abs(x) < other.size[0] / 2 and abs(y) < other.size[1] / 2
         if other.type == "CounterTop" and inside and top < other.centre[2] + other.size[2] / 2 + 0.03:
             return other
-        if (
-            other.type in HOLDERS
-            and other.asset
-            and inside
-            and abs(thing.centre[2] - other.centre[2]) < other.size[2] / 2
-        ):
+        inside = inside and abs(thing.centre[2] - other.centre[2]) < other.size[2] / 2
+        if inside and other.type in HOLDERS and other.asset and (thing.type == "Drawer" or other.type != "Desk"):
             return other
     return None
 
@@ -106,7 +105,10 @@ def counter_body(counter: Thing, things: Sequence[Thing]) -> Fitting | None:
                 y0, y1 = (y0, min(y1, y + reach)) if ahead[1] > 0 else (max(y0, y - reach), y1)
     if x1 - x0 < 0.1 or y1 - y0 < 0.1:
         return None
-    holes = _holes(counter, things)
+    holes = []
+    for (a, b, c, d), bottom in _holes(counter, things):
+        rim = 0.015 if bottom > 0.15 else 0.0  # the body stays closed around a sink
+        holes.append(((max(a, x0 + rim), max(b, y0 + rim), min(c, x1 - rim), min(d, y1 - rim)), bottom))
     around_them = _cut((x0, y0, x1, y1), [rectangle for rectangle, _ in holes])
     parts = [block("joinery", (a, c), (b, d), (0.0, top)) for a, b, c, d in around_them]
     for (a, b, c, d), bottom in holes:
@@ -156,7 +158,7 @@ def _whole(counter: Thing) -> _Rectangle:
 
 
 def _holes(counter: Thing, things: Sequence[Thing]) -> list[tuple[_Rectangle, float]]:
-    """Rectangles of the sinks and stoves in a counter, a little smaller than they, and how high their bottoms are, m."""
+    """Rectangles of the sinks and stoves in a counter, smaller than they, and how high their bottoms are, m."""
     found = []
     top = counter.centre[2] + counter.size[2] / 2
     for thing in things:
@@ -165,7 +167,7 @@ def _holes(counter: Thing, things: Sequence[Thing]) -> list[tuple[_Rectangle, fl
         x, y = local(counter, thing.centre)
         crossed = abs(abs(thing.yaw - counter.yaw) % 3.1416 - 1.5708) < 0.4
         width, depth = thing.size[1::-1] if crossed else thing.size[:2]
-        half_x, half_y = 0.47 * width, 0.47 * depth
+        half_x, half_y = _LET_IN * width / 2, _LET_IN * depth / 2
         if abs(x) < counter.size[0] / 2 + half_x and abs(y) < counter.size[1] / 2 + half_y:
             found.append(((x - half_x, y - half_y, x + half_x, y + half_y), thing.centre[2] - thing.size[2] / 2))
     return found

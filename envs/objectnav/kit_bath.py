@@ -31,8 +31,8 @@ def toilet(w: float, d: float, h: float) -> list[Part]:
     x, y = around(0, 0.8 * w), (back - 0.02 * d, d / 2)
     return [
         block("ceramic", around(0, 0.5 * w), (-0.4 * d, 0.22 * d), (0, 0.6 * rim)),
-        turned("ceramic", x, y, (0.08 * h, rim), _BOWL, sides=12),
-        turned("seat_white", x, y, (rim, seat), _SEAT, sides=12),
+        turned("ceramic", x, y, (0.08 * h, rim), _BOWL, sides=10),
+        turned("seat_white", x, y, (rim, seat), _SEAT, sides=10),
         block("ceramic", around(0, 0.72 * w), (-d / 2, back + 0.02 * d), (0.3 * h, rim)),
         block("ceramic", around(0, 0.94 * w), (-d / 2, back - 0.05 * d), (rim, 0.92 * h)),
         block("ceramic", around(0, w), (-d / 2, back - 0.03 * d), (0.92 * h, 0.96 * h)),
@@ -75,7 +75,7 @@ def sink(w: float, d: float, h: float) -> list[Part]:
         deep = min(0.3 * h, 0.24)
         foot: Profile = ((0.9, 0), (0.55, 0.3), (1, 1))
         return [
-            turned("sink", around(0, w), around(0, d), (h - deep, h), _WASHBASIN, sides=12),
+            turned("sink", around(0, w), around(0, d), (h - deep, h), _WASHBASIN, sides=10),
             turned("dark_metal", around(0, 0.08 * w), around(0, 0.08 * w), (h - 0.85 * deep, h - 0.82 * deep)),
             turned("sink", around(0, 0.36 * w), (-0.45 * d, 0.05 * d), (0, h - 0.9 * deep), foot),
             block("sink", around(0, 0.8 * w), (-d / 2, -0.36 * d), (h - 0.8 * deep, h)),
@@ -127,7 +127,7 @@ def shower_head(w: float, d: float, h: float) -> list[Part]:
 
 
 def glass_pane(w: float, d: float, h: float) -> list[Part]:
-    """A metal frame around glass, across the longer side of its box; open to the eye, for glass is not drawn as such."""
+    """A metal frame across the longer side of its box; its glass is not drawn."""
     along_x = w >= d
     long, thin = (w, d) if along_x else (d, w)
     bars = frame("chrome", around(0, long), around(0, min(thin, 0.04)), (0, h), 0.03)
@@ -141,7 +141,7 @@ def glass_pane(w: float, d: float, h: float) -> list[Part]:
 
 
 def curtain(role: str) -> Kit:
-    """A rod along the longer side of the box; from it hang folds all along, or in bundles about 2 m apart if it is long."""
+    """A rod along the longer side of the box, from which folds hang: all along, or in bundles if it is long."""
 
     def kit(w: float, d: float, h: float) -> list[Part]:
         along_x = w >= d

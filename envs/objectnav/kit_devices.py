@@ -134,9 +134,9 @@ def floor_lamp(w: float, d: float, h: float) -> list[Part]:
     foot = 0.62
     shade = (h - min(0.32, 0.22 * h), h)
     return [
-        turned("lamp_metal", around(0, foot * w), around(0, foot * d), (0, min(0.03, 0.05 * h)), sides=12),
+        turned("lamp_metal", around(0, foot * w), around(0, foot * d), (0, min(0.03, 0.05 * h)), sides=10),
         turned("lamp_metal", around(0, pole), around(0, pole), (min(0.03, 0.05 * h), shade[0] + 0.3 * (h - shade[0]))),
-        turned("lampshade", around(0, w), around(0, d), shade, SHADE, sides=12),
+        turned("lampshade", around(0, w), around(0, d), shade, SHADE, sides=10),
     ]
 
 
@@ -173,7 +173,7 @@ def vacuum_cleaner(w: float, d: float, h: float) -> list[Part]:
 def disc(w: float, d: float, h: float) -> list[Part]:
     """A disc with its label and hole."""
     return [
-        turned("metal", around(0, w), around(0, d), (0, 0.7 * h), CYLINDER, sides=12),
+        turned("metal", around(0, w), around(0, d), (0, 0.7 * h), CYLINDER, sides=10),
         turned("paper", around(0, 0.4 * w), around(0, 0.4 * d), (0.7 * h, 0.9 * h)),
         turned("dark_plastic", around(0, 0.14 * w), around(0, 0.14 * d), (0.9 * h, h)),
     ]

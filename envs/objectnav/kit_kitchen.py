@@ -95,8 +95,8 @@ def toaster(w: float, d: float, h: float) -> list[Part]:
 def burner(w: float, d: float, h: float) -> list[Part]:
     """A ring around a cap, or a grate where it is raised."""
     return [
-        turned("dark_metal", around(0, w), around(0, d), (0, 0.5 * h), sides=12),
-        turned("metal", around(0, 0.8 * w), around(0, 0.8 * d), (0.5 * h, 0.7 * h), sides=12),
+        turned("dark_metal", around(0, w), around(0, d), (0, 0.5 * h), sides=10),
+        turned("metal", around(0, 0.8 * w), around(0, 0.8 * d), (0.5 * h, 0.7 * h), sides=10),
         turned("dark_metal", around(0, 0.5 * w), around(0, 0.5 * d), (0.7 * h, h)),
     ]
 
@@ -122,7 +122,7 @@ def pot(w: float, d: float, h: float) -> list[Part]:
     ear_x = w >= d
     round_ = min(min(w, d), 0.8 * max(w, d) if abs(w - d) > 0.02 else 0.84 * w)
     lug = 0.12 * h
-    parts = [turned("cookware", around(0, round_), around(0, round_), (0, h), _POT, sides=12)]
+    parts = [turned("cookware", around(0, round_), around(0, round_), (0, h), _POT, sides=10)]
     for sign in (-1, 1):
         far, near = sign * (w if ear_x else d) / 2, sign * 0.47 * round_
         along: Span = (min(near, far), max(near, far))
@@ -134,7 +134,7 @@ def pot(w: float, d: float, h: float) -> list[Part]:
 def _pan(w: float, d: float, h: float) -> list[Part]:
     bowl = min(w, 0.62 * d)
     return [
-        turned("cookware", around(0, bowl), (-d / 2, -d / 2 + bowl), (0, h), _POT, sides=12),
+        turned("cookware", around(0, bowl), (-d / 2, -d / 2 + bowl), (0, h), _POT, sides=10),
         block("dark_plastic", around(0, 0.1 * w), (-d / 2 + 0.98 * bowl, d / 2), (0.55 * h, 0.9 * h)),
     ]
 
@@ -155,12 +155,15 @@ def kettle(w: float, d: float, h: float) -> list[Part]:
 
 def bowl(w: float, d: float, h: float) -> list[Part]:
     """A hollow bowl."""
-    return [turned("tableware", around(0, w), around(0, d), (0, h), _BOWL, sides=12)]
+    return [turned("tableware", around(0, w), around(0, d), (0, h), _BOWL, sides=10)]
 
 
 def plate(w: float, d: float, h: float) -> list[Part]:
     """A flat plate with a raised rim."""
-    return [turned("tableware", around(0, w), around(0, d), (0, h), _PLATE, sides=12)]
+    return [
+        turned("tableware", around(0, w), around(0, d), (0, h), _PLATE, sides=10),
+        turned("ceramic", around(0, 0.64 * w), around(0, 0.64 * d), (0.3 * h, 0.42 * h), sides=10),
+    ]
 
 
 def mug(w: float, d: float, h: float) -> list[Part]:
@@ -266,7 +269,7 @@ def dish_sponge(w: float, d: float, h: float) -> list[Part]:
 def paper_roll(w: float, d: float, h: float) -> list[Part]:
     """An upright roll around a core."""
     return [
-        turned("paper", around(0, w), around(0, d), (0, 0.97 * h), sides=12),
+        turned("paper", around(0, w), around(0, d), (0, 0.97 * h), sides=10),
         turned("cardboard", around(0, 0.35 * w), around(0, 0.35 * d), (0.97 * h, h)),
     ]
 
@@ -274,9 +277,9 @@ def paper_roll(w: float, d: float, h: float) -> list[Part]:
 def garbage_can(w: float, d: float, h: float) -> list[Part]:
     """An open bin that widens upwards, with a rim and a bag hanging over it."""
     return [
-        turned("bin", around(0, 0.97 * w), around(0, 0.97 * d), (0, h), BUCKET, sides=12),
+        turned("bin", around(0, 0.97 * w), around(0, 0.97 * d), (0, h), BUCKET, sides=10),
         turned(
-            "bag", around(0, w), around(0, d), (0.86 * h, h), ((1, 0), (1, 1), (0.86, 1), (0.86, 0), (1, 0)), sides=12
+            "bag", around(0, w), around(0, d), (0.86 * h, h), ((1, 0), (1, 1), (0.86, 1), (0.86, 0), (1, 0)), sides=10
         ),
     ]
 

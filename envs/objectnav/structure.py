@@ -59,7 +59,7 @@ def structure(house: House, look: Look, seed: int, palette: Palette) -> Iterator
         if solids:
             yield solids, "Wall", index[wall.room]
     for (x, y, z), _ in ceiling_lamps(house):
-        lamp = turned("lamp", around(0, 0.36), around(0, 0.36), (0, 0.09), ((0.6, 0), (1, 0.75), (1, 1)), sides=12)
+        lamp = turned("lamp", around(0, 0.36), around(0, 0.36), (0, 0.09), ((0.6, 0), (1, 0.75), (1, 1)), sides=10)
         yield [(kit.mesh(lamp), place((x, y, z)), look("lamp", "house"))], "CeilingLamp", room_of((x, y), house.rooms)
     for opening in house.openings:
         room = next((index[name] for name in opening.rooms if name is not None), -1)
