@@ -55,12 +55,13 @@ def _reaches(inner: _Rectangle, box: _Rectangle) -> _Rectangle:
 
 def _strips(box: _Rectangle, depths: np.ndarray) -> list[_Rectangle]:
     """Disjoint strips of those depths along the box's sides, or the box where they leave nothing between them."""
-    left, near, right, far = box[0] + depths[0], box[1] + depths[1], box[2] - depths[2], box[3] - depths[3]
+    left, near = box[0] + float(depths[0]), box[1] + float(depths[1])
+    right, far = box[2] - float(depths[2]), box[3] - float(depths[3])
     if right - left < 0.2 or far - near < 0.2:
         return [box]
-    strips = [(box[0], box[1], left, box[3]), (right, box[1], box[2], box[3])]
+    strips: list[_Rectangle] = [(box[0], box[1], left, box[3]), (right, box[1], box[2], box[3])]
     strips += [(left, box[1], right, near), (left, far, right, box[3])]
-    return [tuple(map(float, strip)) for strip in strips if _area(strip) > 0]
+    return [strip for strip in strips if _area(strip) > 0]
 
 
 def _part(counter: Thing, strip: _Rectangle, index: int) -> Thing:

@@ -50,8 +50,9 @@ def house_from_json(data: Any, source: str = "house") -> House:
     holes = (hole for name in ("doors", "windows") for hole in openings_from_json(house, name, walls))
     openings = [*holes, *walls.opened]
     things = tuple(things_from_json(house["objects"]))
-    for ids, name in ((rooms, "rooms"), (walls.by_id.values(), "walls"), (openings, "doors"), (things, "objects")):
-        _check_unique([item.id for item in ids], house.get(name) or house)
+    _check_unique([room.id for room in rooms], house["rooms"])
+    _check_unique([opening.id for opening in openings], house.get("doors") or house)
+    _check_unique([thing.id for thing in things], house["objects"])
     name, split = house.get("name"), house.get("split")
     if split is not None and split.value not in ("train", "val", "test"):
         raise split.wrong("must be 'train', 'val' or 'test'")

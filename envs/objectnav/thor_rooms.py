@@ -1,7 +1,7 @@
 """The 195 rooms of iTHOR and RoboTHOR, from the object metadata that the `procthor` package brings.
 
 What they are: the real object layouts (positions, boxes, rotations, what lies on what) in **reconstructed shells**.
-The metadata has no walls, no doors and, for RoboTHOR, no floor; `shells` infers them. It is five lists without
+The metadata has no walls, no doors and, for RoboTHOR, no floor; `thor_shells` infers them. It is five lists without
 scene names; `tests/envs/objectnav/test_thor_rooms.py` shows that each list runs in the order of its scenes' numbers,
 since the set of assets of every room equals, and only there, that which procthor's asset database says of that scene.
 """
@@ -13,9 +13,9 @@ import re
 from functools import cache
 from typing import Any, Literal
 
+from foveal.envs.objectnav.assets import package_folder
 from foveal.envs.objectnav.house import House
-from foveal.envs.objectnav.shells import apartment_shell, room_shell
-from foveal.envs.objectnav.thor_assets import databases
+from foveal.envs.objectnav.thor_shells import apartment_shell, room_shell
 from foveal.envs.objectnav.thor_things import things
 
 Family = Literal["ithor", "robothor"]
@@ -64,7 +64,7 @@ def house(name: str) -> House:
 
     Raises:
         ValueError: Of a name that is not one of `names`.
-        ModuleNotFoundError: Without procthor.
+        ImportError: Without procthor.
     """
     kind, objects = _objects(name)
     if name in _ROBOTHOR:
@@ -90,6 +90,6 @@ def _objects(name: str) -> tuple[str, list[dict[str, Any]]]:
 def _metadata() -> dict[str, list[list[dict[str, Any]]]]:
     """43 MB of JSON: a third of a second, once per process."""
     rooms: dict[str, list[list[dict[str, Any]]]] = json.loads(
-        (databases() / "ai2thor-object-metadata.json").read_text()
+        (package_folder() / "databases" / "ai2thor-object-metadata.json").read_text()
     )
     return rooms
