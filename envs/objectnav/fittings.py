@@ -16,7 +16,7 @@ from foveal.envs.objectnav.fronts import HOLDERS, faced_freely, local
 from foveal.envs.objectnav.house import House, Thing
 from foveal.envs.objectnav.kit_kitchen import oven
 from foveal.envs.objectnav.kit_parts import Part, block
-from foveal.envs.objectnav.kit_tables import cabinet, drawer
+from foveal.envs.objectnav.kit_tables import cabinet, counter_doors, drawer
 
 _Rectangle = tuple[float, float, float, float]
 """(x0, y0, x1, y1) m in the frame of a counter."""
@@ -77,14 +77,16 @@ def front_parts(thing: Thing, holder: Thing) -> list[Part]:
 
 
 def counter_parts(counter: Thing, things: Sequence[Thing]) -> list[Part]:
-    """The slab of a counter, with holes for sinks and stoves.
+    """The slab of a counter, with holes for sinks and stoves, and doors if it reaches down but holds no cabinets.
 
     AI2-THOR's thin counters are the skin of a slab, 2 cm thick, into which what lies on them sinks as deep.
     """
     height = counter.size[2]
     z = (0.1 * height - _SLAB_M, 0.1 * height) if height < 0.05 else (height - _SLAB_M, height)
     holes = [rectangle for rectangle, _ in _holes(counter, things)]
-    return [block("counter", (x0, x1), (y0, y1), z) for x0, y0, x1, y1 in _cut(_whole(counter), holes)]
+    slab = [block("counter", (x0, x1), (y0, y1), z) for x0, y0, x1, y1 in _cut(_whole(counter), holes)]
+    bare = height > 0.5 and not any(fronts_only(thing, [counter]) for thing in things)
+    return slab + counter_doors(*counter.size) if bare else slab
 
 
 def counter_body(counter: Thing, things: Sequence[Thing]) -> Fitting | None:

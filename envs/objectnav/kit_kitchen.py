@@ -5,7 +5,6 @@ from __future__ import annotations
 from .kit_parts import (
     BUCKET,
     DOME,
-    SHADE,
     Kit,
     Part,
     Profile,
@@ -306,7 +305,7 @@ def watering_can(w: float, d: float, h: float) -> list[Part]:
             start=(0, 0, 0.3, 1),
             end=(0.8, 0, 1, 1),
         ),
-        turned("bin", around(0, 0.4 * w), (0.38 * d, d / 2), (0.7 * h, h), SHADE[::-1], axis=1),
+        turned("bin", around(0, 0.4 * w), (0.38 * d, d / 2), (0.7 * h, h), ((0.62, 0), (1, 1)), axis=1),
         block("bin", around(0, 0.12 * w), (-d / 2, -0.42 * d), (0.2 * h, h)),
         block("bin", around(0, 0.12 * w), (-0.42 * d, 0), (0.9 * h, h)),
         block("bin", around(0, 0.12 * w), (-0.05 * d, 0), (0.75 * h, 0.9 * h)),

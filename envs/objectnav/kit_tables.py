@@ -148,8 +148,23 @@ def counter(w: float, d: float, h: float) -> list[Part]:
         return [block("counter", around(0, w), around(0, d), (0, h))]
     return [
         block("counter", around(0, w), around(0, d), (h - 0.04, h)),
-        block("joinery", around(0, 0.94 * w), around(0, 0.94 * d), (0, h - 0.04)),
+        block("joinery", around(0, 0.96 * w), (-d / 2, d / 2 - thickness(d, 0.05, 0.02, 0.03)), (0, h - 0.04)),
+        *counter_doors(w, d, h),
     ]
+
+
+def counter_doors(w: float, d: float, h: float) -> list[Part]:
+    """Doors with handles, some 0.5 m wide, on the front of a counter whose body begins just behind them."""
+    behind = d / 2 - thickness(d, 0.05, 0.02, 0.03)
+    face, doors = behind + 0.6 * (d / 2 - behind), min(max(round(w / 0.5), 1), 6)
+    width, z = 0.96 * w / doors, (0.1 * h, h - 0.04 - 0.02 * h)
+    parts = []
+    for k in range(doors):
+        middle = -0.48 * w + (k + 0.5) * width
+        edge = middle + 0.36 * width * (1 if k % 2 == 0 else -1)
+        parts.append(block("joinery_panel", around(middle, 0.95 * width), (behind, face), z))
+        parts.append(block("handle", around(edge, 0.03 * width), (face, d / 2), around(0.75 * h, 0.14 * h)))
+    return parts
 
 
 def safe(w: float, d: float, h: float) -> list[Part]:

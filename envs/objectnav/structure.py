@@ -9,7 +9,7 @@ import numpy as np
 
 from foveal.envs.objectnav import kit
 from foveal.envs.objectnav.fronts import contains, room_of
-from foveal.envs.objectnav.house import CEILING_M, House, Opening, Room, Thing, Vector, Wall
+from foveal.envs.objectnav.house import CEILING_M, House, Opening, Room, Vector, Wall
 from foveal.envs.objectnav.kit_parts import Part, around, block, frame, turned
 from foveal.envs.objectnav.palettes import Palette, named
 from foveal.envs.rendering.meshes import Mesh, flipped, polygon, wall_with_holes
@@ -63,12 +63,14 @@ def structure(house: House, look: Look, seed: int, palette: Palette) -> Iterator
         yield [(kit.mesh(lamp), place((x, y, z)), look("lamp", "house"))], "CeilingLamp", room_of((x, y), house.rooms)
     for opening in house.openings:
         room = next((index[name] for name in opening.rooms if name is not None), -1)
-        between = None not in opening.rooms
+        between, wall = None not in opening.rooms, walls[opening.walls[0]]
+        if opening.kind == "window" and (between or _is_thing(opening, wall, house)):
+            continue
         parts = _window(opening) if opening.kind == "window" else _door(opening)
-        if parts and not (opening.kind == "window" and between):
-            pose = pose_of(opening, walls[opening.walls[0]])
+        if parts:
+            pose = pose_of(opening, wall)
             solids = [(kit.mesh(part), pose @ place(at, yaw), look(part.role, "house")) for part, at, yaw in parts]
-            yield solids, "Door" if opening.kind != "window" else "WindowPane", -1 if between else room
+            yield solids, "Door" if opening.kind == "door" else "WindowPane", -1 if between else room
 
 
 def portals(house: House) -> list[tuple[int, int, Vector]]:
@@ -134,9 +136,8 @@ def _wall_role(kind: str, rng: np.random.Generator) -> str:
 
 
 def _holes(wall: Wall, house: House) -> list[tuple[float, float, float, float]]:
-    """(from, to, from, to) m along a wall and up: its openings, and window things that stand in it."""
+    """(from, to, from, to) m along a wall and up: its openings."""
     found = []
-    length = float(np.hypot(*np.subtract(wall.end, wall.start)))
     walls = {other.id: other for other in house.walls}
     for opening in house.openings:
         if wall.id == opening.walls[0]:
@@ -145,13 +146,6 @@ def _holes(wall: Wall, house: House) -> list[tuple[float, float, float, float]]:
             first = _wall_pose(walls[opening.walls[0]])
             ends = [_along(wall, (first @ (share, 0, 0, 1))[:2]) for share in opening.along]
             found.append((min(ends), max(ends), *opening.heights))
-    for thing in house.things:
-        if thing.type == "Window":
-            middle, away = _along(wall, thing.centre[:2]), _away(wall, thing.centre[:2])
-            half = max(thing.size[0], thing.size[1]) / 2
-            if abs(away) < 0.3 and 0 < middle < length and _flat_on(wall, thing):
-                height = thing.centre[2]
-                found.append((middle - half, middle + half, height - thing.size[2] / 2, height + thing.size[2] / 2))
     return found
 
 
@@ -160,17 +154,16 @@ def _along(wall: Wall, point: Vector | tuple[float, ...]) -> float:
     return float((np.array(point[:2]) - wall.start) @ way / np.hypot(*way))
 
 
-def _away(wall: Wall, point: Vector | tuple[float, ...]) -> float:
-    """How far a point is from the wall's plane, m; positive in the wall's room."""
-    way = np.subtract(wall.end, wall.start)
-    x, y = np.array(point[:2]) - wall.start
-    return float((way[0] * y - way[1] * x) / np.hypot(*way))
-
-
-def _flat_on(wall: Wall, thing: Thing) -> bool:
-    angle = np.arctan2(*np.subtract(wall.end, wall.start)[::-1]) - thing.yaw
-    across = abs(np.cos(angle)) < 0.7
-    return bool(across == (thing.size[1] > thing.size[0]))
+def _is_thing(opening: Opening, wall: Wall, house: House) -> bool:
+    """Whether what stands in an opening is among the house's things, and so is drawn as one."""
+    pose = pose_of(opening, wall)
+    for thing in house.things:
+        if thing.type == "Window":
+            x, y, z = pose[:3, :3].T @ (np.array(thing.centre) - pose[:3, 3])
+            across, up = opening.along[1] - opening.along[0], opening.heights[1] - opening.heights[0]
+            if 0 < x < across and abs(y) < 0.4 and 0 < z < up:
+                return True
+    return False
 
 
 def _wall(wall: Wall, holes: list[tuple[float, float, float, float]], material: Material, look: Look) -> Solids:
