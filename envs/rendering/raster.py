@@ -29,6 +29,7 @@ class Scratch(NamedTuple):
         sides: (2, 3, 8) float64: of its left and its right edges, a column, its row and columns per row.
         windows: (R, 4) float64, see `culling`.
         screens: (P, 4) float64.
+        marks: (5, W) int32, see `shading`.
     """
 
     points: NDArray[np.float32]
@@ -36,6 +37,7 @@ class Scratch(NamedTuple):
     sides: NDArray[np.float64]
     windows: NDArray[np.float64]
     screens: NDArray[np.float64]
+    marks: NDArray[np.int32]
 
 
 @kernel
