@@ -80,40 +80,42 @@ def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones, marks
 
 @inlined
 def _nothing(view, row, start, stop, images):
-    for column in range(start, stop):
-        if len(images.rgb):
-            for i in range(3):
-                images.rgb[view, row, column, i] = BACKGROUND[i]
-        if len(images.depth):
-            images.depth[view, row, column] = np.inf
-        if len(images.instance):
-            images.instance[view, row, column] = -1
-        if len(images.semantic):
-            images.semantic[view, row, column] = -1
-        if len(images.normal):
-            images.normal[view, row, column] = 0
+    count = stop - start
+    if len(images.rgb):
+        for i in range(3):
+            _repeat(images.rgb[view, row, :, i], start, count, np.uint8(BACKGROUND[i]))
+    if len(images.depth):
+        _repeat(images.depth[view, row], start, count, np.float32(np.inf))
+    if len(images.instance):
+        _repeat(images.instance[view, row], start, count, np.int32(-1))
+    if len(images.semantic):
+        _repeat(images.semantic[view, row], start, count, np.int32(-1))
+    if len(images.normal):
+        for i in range(3):
+            _repeat(images.normal[view, row, :, i], start, count, np.float32(0))
 
 
 @inlined
 def _tell(scene, f, inverse, view, row, start, stop, images):
     """Depth, identities and normals of a run."""
-    thing = scene.tables[f, 0]
+    thing, count = scene.objects[scene.tables[f, 0]], stop - start
     if len(images.depth):
         depth = images.depth[view, row]
-        for column in range(start, stop):
-            depth[column] = np.float32(1) / inverse[column]
+        for k in range(count):
+            depth[np.uint64(start + k)] = np.float32(1) / inverse[np.uint64(start + k)]
     if len(images.instance):
-        instance, ids = scene.objects[thing, 6], images.instance[view, row]
-        for column in range(start, stop):
-            ids[column] = instance
+        _repeat(images.instance[view, row], start, count, thing[6])
     if len(images.semantic):
-        semantic, ids = scene.objects[thing, 7], images.semantic[view, row]
-        for column in range(start, stop):
-            ids[column] = semantic
+        _repeat(images.semantic[view, row], start, count, thing[7])
     if len(images.normal):
-        for column in range(start, stop):
-            for i in range(3):
-                images.normal[view, row, column, i] = scene.planes[f, i]
+        for i in range(3):
+            _repeat(images.normal[view, row, :, i], start, count, scene.planes[f, i])
+
+
+@inlined
+def _repeat(out, start, count, value):
+    for k in range(count):
+        out[np.uint64(start + k)] = value
 
 
 @inlined
