@@ -1,9 +1,9 @@
-"""Light that falls on a scene's faces, worked out once: lamps with soft shadows, and light from everywhere that is
-dimmed where other surfaces are near (ambient occlusion).
+"""Light on a scene's faces, worked out once: lamps with soft shadows, and light from everywhere.
 
-Both look at a field of distances to the nearest surface, on a grid of voxels: along the normal for the occlusion
-(Evans, "Fast approximations for global illumination on dynamic scenes", SIGGRAPH course 2006), and towards the lamp
-for the shadow, whose softness comes from how closely the ray passes by (Quilez, "Soft shadows in raymarched SDFs", 2010).
+The latter is dimmed where other surfaces are near (ambient occlusion). Both look at a field of distances to the nearest
+surface, on a grid of voxels: along the normal for the occlusion (Evans, "Fast approximations for global illumination on
+dynamic scenes", SIGGRAPH course 2006), and towards the lamp for the shadow, whose softness comes from how closely the
+ray passes by (Quilez, "Soft shadows in raymarched SDFs", 2010).
 """
 
 from __future__ import annotations
@@ -27,10 +27,13 @@ _FAR = np.float32(1.5)
 """m, the largest distance in the field."""
 
 _TAPS = 5
-_SHARPNESS = 7.0
+_SHARPNESS = 16.0
 """Of shadows: the inverse of the angle, rad, under which a ray may pass by and is not dimmed."""
 
 _STEPS = 40
+_FAINTEST = 0.004
+"""A lamp from which less than this arrives is left out."""
+
 _CLEAR_M = 0.3
 """Around a lamp: its own shade casts no shadow."""
 
@@ -263,9 +266,10 @@ def _light(field, low, voxel, x, y, z, nx, ny, nz, lamps, ambient, solid):
         dx, dy, dz = lamp[0] - x, lamp[1] - y, lamp[2] - z
         square = dx * dx + dy * dy + dz * dz
         facing = (nx * dx + ny * dy + nz * dz) / np.sqrt(square + 1e-9)
-        if facing <= 0:
+        arriving = facing / (0.25 + square)
+        if arriving * max(lamp[3], lamp[4], lamp[5]) < _FAINTEST:
             continue
-        arriving = _lit(field, low, voxel, x + nx * out, y + ny * out, z + nz * out, lamp)
-        arriving *= facing / (0.25 + square) * (0.4 + 0.6 * openness)
+        arriving *= _lit(field, low, voxel, x + nx * out, y + ny * out, z + nz * out, lamp)
+        arriving *= 0.4 + 0.6 * openness  # a corner gets less light back from around it, too
         red, green, blue = red + arriving * lamp[3], green + arriving * lamp[4], blue + arriving * lamp[5]
     return red, green, blue

@@ -108,6 +108,7 @@ class Renderer:
                 np.empty((threads, 2, 3, 8)),
                 np.empty((threads, rooms + 1, 4)),
                 np.empty((threads, portals, 4)),
+                np.empty((threads, 5, width), np.int32),
             ),
             drawn,
             atlas(),
@@ -163,12 +164,13 @@ def _render(
             scratch.sides[thread],
             scratch.windows[thread],
             scratch.screens[thread],
+            scratch.marks[thread],
         )
         views = len(scene_of_view)
         for view in range(views * thread // threads, views * (thread + 1) // threads):
             scene = _of(scenes, extents[scene_of_view[view]])
             draw(scene, poses[view], lens, least_px, inverse[thread], face_of[thread], own)
-            shade(scene, poses[view], lens, inverse[thread], face_of[thread], view, images, atlas, tones)
+            shade(scene, poses[view], lens, inverse[thread], face_of[thread], view, images, atlas, tones, own.marks)
 
 
 @kernel

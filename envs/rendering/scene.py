@@ -241,7 +241,7 @@ class SceneBuilder:
         scales = np.array([m.scale for m in materials])[faces.material]
         glows = np.array([m.glow for m in materials])[faces.material]
         textures = [NAMES.index(m.texture) * TEXELS if m.texture != "plain" else -1 for m in materials]
-        frame = frames(faces, self._lightel_m)
+        frame = frames(faces, np.where(detailed, self._lightel_m, np.inf))
         normals = smooth_normals(faces)
         lightels = bake(faces, frame, normals, colours, glows, detailed, self._lamps, self._ambient)
         surfaces = np.column_stack(

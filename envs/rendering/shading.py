@@ -18,8 +18,10 @@ from foveal.kernels import inlined, kernel
 BACKGROUND = (186, 205, 224)
 """sRGB where nothing is: an overcast sky."""
 
-_ONE_BITS = 12
+_ONE_BITS = np.uint64(12)
 """1.0 is 4096, of light as of textures."""
+
+_FINE = np.float32(256)
 
 _COARSEST = textures.LEVELS - 1
 _STARTS = textures.TEXELS
@@ -46,7 +48,7 @@ class Images(NamedTuple):
 
 def tone_curve() -> NDArray[np.uint8]:
     """SRGB bytes of light from 0 to 4: as it is below 0.7, softly bent above, so that lamps do not burn out."""
-    light = np.arange((TOP * TOP >> _ONE_BITS) + 1) / (1 << _ONE_BITS)
+    light = np.arange((TOP * TOP >> int(_ONE_BITS)) + 1) / (1 << int(_ONE_BITS))
     knee = 0.6
     bent = knee + (1 - knee) * (1 - np.exp(-(light - knee) / (1 - knee)))
     light = np.where(light < knee, light, bent)
@@ -55,7 +57,7 @@ def tone_curve() -> NDArray[np.uint8]:
 
 
 @kernel
-def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones):
+def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones, marks):
     """Fill one view's images from its inverse depths and faces; the arrays are `raster.draw`'s and those above."""
     height, width = face_of.shape
     for row in range(height):
@@ -72,46 +74,48 @@ def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones):
                 _tell(scene, f, inverse[row], view, row, start, stop, images)
                 if len(images.rgb):
                     pixels = images.rgb[view, row]
-                    _paint(scene, f, pose, lens, inverse[row], row, start, stop, pixels, atlas, tones)
+                    _paint(scene, f, pose, lens, inverse[row], row, start, stop, pixels, atlas, tones, marks)
             start = stop
 
 
 @inlined
 def _nothing(view, row, start, stop, images):
-    for column in range(start, stop):
-        if len(images.rgb):
-            for i in range(3):
-                images.rgb[view, row, column, i] = BACKGROUND[i]
-        if len(images.depth):
-            images.depth[view, row, column] = np.inf
-        if len(images.instance):
-            images.instance[view, row, column] = -1
-        if len(images.semantic):
-            images.semantic[view, row, column] = -1
-        if len(images.normal):
-            images.normal[view, row, column] = 0
+    count = stop - start
+    if len(images.rgb):
+        for i in range(3):
+            _repeat(images.rgb[view, row, :, i], start, count, np.uint8(BACKGROUND[i]))
+    if len(images.depth):
+        _repeat(images.depth[view, row], start, count, np.float32(np.inf))
+    if len(images.instance):
+        _repeat(images.instance[view, row], start, count, np.int32(-1))
+    if len(images.semantic):
+        _repeat(images.semantic[view, row], start, count, np.int32(-1))
+    if len(images.normal):
+        for i in range(3):
+            _repeat(images.normal[view, row, :, i], start, count, np.float32(0))
 
 
 @inlined
 def _tell(scene, f, inverse, view, row, start, stop, images):
     """Depth, identities and normals of a run."""
-    thing = scene.tables[f, 0]
+    thing, count = scene.objects[scene.tables[f, 0]], stop - start
     if len(images.depth):
         depth = images.depth[view, row]
-        for column in range(start, stop):
-            depth[column] = np.float32(1) / inverse[column]
+        for k in range(count):
+            depth[np.uint64(start + k)] = np.float32(1) / inverse[np.uint64(start + k)]
     if len(images.instance):
-        instance, ids = scene.objects[thing, 6], images.instance[view, row]
-        for column in range(start, stop):
-            ids[column] = instance
+        _repeat(images.instance[view, row], start, count, thing[6])
     if len(images.semantic):
-        semantic, ids = scene.objects[thing, 7], images.semantic[view, row]
-        for column in range(start, stop):
-            ids[column] = semantic
+        _repeat(images.semantic[view, row], start, count, thing[7])
     if len(images.normal):
-        for column in range(start, stop):
-            for i in range(3):
-                images.normal[view, row, column, i] = scene.planes[f, i]
+        for i in range(3):
+            _repeat(images.normal[view, row, :, i], start, count, scene.planes[f, i])
+
+
+@inlined
+def _repeat(out, start, count, value):
+    for k in range(count):
+        out[np.uint64(start + k)] = value
 
 
 @inlined
@@ -126,7 +130,7 @@ def _along(surface, k, pose, rx, ry, rz, gx, gy, gz):
 
 
 @inlined
-def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones):
+def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones, marks):
     """Colours of a run."""
     surface = scene.surfaces[f]
     y = (row - lens[3]) / lens[1]
@@ -138,36 +142,41 @@ def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones
     s_here, s_ray, s_step = _along(surface, 8, pose, bx, by, bz, gx, gy, gz)
     t_here, t_ray, t_step = _along(surface, 12, pose, bx, by, bz, gx, gy, gz)
     first, columns, rows = scene.tables[f, 2], scene.tables[f, 3], scene.tables[f, 4]
-    s_most, t_most = np.float32(columns - 1.001), np.float32(rows - 1.001)
-    lightels = scene.lightels
-    texture = scene.tables[f, 1]
+    s_most, t_most = np.float32(columns - 1.001) * _FINE, np.float32(rows - 1.001) * _FINE
     zero = np.float32(0)
+    count = stop - start
+    for k in range(count):
+        depth, along = np.float32(1) / inverse[np.uint64(start + k)], np.float32(np.int32(k))
+        s = s_here + depth * (s_ray + along * s_step)
+        t = t_here + depth * (t_ray + along * t_step)
+        marks[0, k] = np.int32(min(max(s * _FINE, zero), s_most))
+        marks[1, k] = np.int32(min(max(t * _FINE, zero), t_most))
+    lightels, texture = scene.lightels, scene.tables[f, 1]
     if texture < 0:
-        for column in range(start, stop):
-            depth = np.float32(1) / inverse[column]
-            along = np.float32(column - start)
-            s = min(max(s_here + depth * (s_ray + along * s_step), zero), s_most)
-            t = min(max(t_here + depth * (t_ray + along * t_step), zero), t_most)
-            red, green, blue = channels(_light(lightels, first, columns, s, t))
-            pixels[column, 0] = tones[red]
-            pixels[column, 1] = tones[green]
-            pixels[column, 2] = tones[blue]
+        for k in range(count):
+            red, green, blue = channels(_light(lightels, first, columns, marks[0, k], marks[1, k]))
+            _set(pixels, start + k, tones[red], tones[green], tones[blue])
         return
     u_here, u_ray, u_step = _along(surface, 0, pose, bx, by, bz, gx, gy, gz)
     v_here, v_ray, v_step = _along(surface, 4, pose, bx, by, bz, gx, gy, gz)
-    sharpest = _sharpest(scene.planes[f], pose, lens, surface[16], (bx, by, bz))
-    for column in range(start, stop):
-        depth = np.float32(1) / inverse[column]
-        along = np.float32(column - start)
-        s = min(max(s_here + depth * (s_ray + along * s_step), zero), s_most)
-        t = min(max(t_here + depth * (t_ray + along * t_step), zero), t_most)
-        u = u_here + depth * (u_ray + along * u_step)
-        v = v_here + depth * (v_ray + along * v_step)
-        red, green, blue = channels(_light(lightels, first, columns, s, t))
-        of_red, of_green, of_blue = channels(_texel(atlas, texture, u, v, sharpest + np.float32(1.5) * _log2(depth)))
-        pixels[column, 0] = tones[red * of_red >> _ONE_BITS]
-        pixels[column, 1] = tones[green * of_green >> _ONE_BITS]
-        pixels[column, 2] = tones[blue * of_blue >> _ONE_BITS]
+    sharpest = _sharpest(scene.planes[f], pose, lens, surface[16], (bx, by, bz)) + np.float32(0.5)
+    coarsest, size = np.float32(_COARSEST), np.float32(256 << _COARSEST)
+    for k in range(count):
+        depth, along = np.float32(1) / inverse[np.uint64(start + k)], np.float32(np.int32(k))
+        marks[2, k] = np.int32(np.floor((u_here + depth * (u_ray + along * u_step)) * size))
+        marks[3, k] = np.int32(np.floor((v_here + depth * (v_ray + along * v_step)) * size))
+        marks[4, k] = np.int32(min(max(sharpest + np.float32(1.5) * _log2(depth), zero), coarsest))
+    for k in range(count):
+        red, green, blue = channels(_light(lightels, first, columns, marks[0, k], marks[1, k]))
+        of_red, of_green, of_blue = channels(_texel(atlas, texture, marks[2, k], marks[3, k], marks[4, k]))
+        red, green, blue = red * of_red >> _ONE_BITS, green * of_green >> _ONE_BITS, blue * of_blue >> _ONE_BITS
+        _set(pixels, start + k, tones[red], tones[green], tones[blue])
+
+
+@inlined
+def _set(pixels, column, red, green, blue):
+    column = np.uint64(column)
+    pixels[column, 0], pixels[column, 1], pixels[column, 2] = red, green, blue
 
 
 @inlined
@@ -186,14 +195,14 @@ def _sharpest(plane, pose, lens, texels, ray):
 @inlined
 def _log2(value):
     """The base-2 logarithm of a positive float32, within 0.09, from its bits."""
-    return np.float32(np.float32(value).view(np.int32) - 1065353216) * np.float32(1 / 8388608)
+    return np.float32(np.float32(value).view(np.int32)) * np.float32(1 / 8388608) - np.float32(127)
 
 
 @inlined
 def _light(lightels, first, columns, s, t):
-    i, j = np.int64(s), np.int64(t)
-    a, b = np.int64((s - np.float32(i)) * np.float32(256)), np.int64((t - np.float32(j)) * np.float32(256))
-    here = first + j * columns + i
+    s, t = np.int64(s), np.int64(t)
+    a, b = s & 255, t & 255
+    here = first + (t >> 8) * columns + (s >> 8)
     there = here + columns
     return mix(
         lightels[np.uint64(here)],
@@ -206,13 +215,11 @@ def _light(lightels, first, columns, s, t):
 
 
 @inlined
-def _texel(atlas, texture, u, v, level):
-    finest = np.int64(min(max(level + np.float32(0.5), np.float32(0)), np.float32(_COARSEST)))
-    bits = _COARSEST - finest
+def _texel(atlas, texture, u, v, finest):
+    bits = np.int64(_COARSEST - finest)
     wrap = (np.int64(1) << bits) - 1
-    size = np.float32(np.int64(256) << bits)
     base = texture + (_STARTS & ((np.int64(1) << 2 * bits) - 1))
-    i, j = np.int64(np.floor(u * size)) - 128, np.int64(np.floor(v * size)) - 128  # in 256ths of a texel
+    i, j = (np.int64(u) >> finest) - 128, (np.int64(v) >> finest) - 128  # in 256ths of a texel
     a, b = i & 255, j & 255
     i, j = i >> 8, j >> 8
     left, right = i & wrap, (i + 1) & wrap
