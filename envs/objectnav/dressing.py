@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from foveal.envs.objectnav import kit
-from foveal.envs.objectnav.fittings import Fitting, counter_body, counter_parts, front_parts, fronts_only, ovens
+from foveal.envs.objectnav.fittings import Fitting, counter_body, counter_parts, front_parts, fronts_only, let_in, ovens
 from foveal.envs.objectnav.fronts import HOLDERS, faced, holder_of, room_of
 from foveal.envs.objectnav.house import House, Thing, Vector
 from foveal.envs.objectnav.kit_parts import Part
@@ -52,6 +52,8 @@ def dress(house: House, seed: int = 0, palette: Palette = "train") -> Scene:
     builder.rooms([room.polygon for room in house.rooms], portals(house))
     for number, thing in enumerate(things):
         room = room_of(thing.centre[:2], house.rooms)
+        if thing.type == "Sink":
+            thing = let_in(thing, placed)
         like = holder_of(thing, things) or thing  # drawers look like their dresser
         pose, parts = _pose(thing), _parts(thing, placed)
         solids = [(kit.mesh(part), pose, _material(part, like, room, look, palette)) for part in parts]
@@ -80,9 +82,6 @@ def _parts(thing: Thing, things: Sequence[Thing]) -> list[Part]:
         bottom = thing.centre[2] - thing.size[2] / 2
         lying = [other.centre[2] - other.size[2] / 2 - bottom for other in things if other.parent == thing.id]
         return bed(*thing.size, rest=min(lying, default=None))
-    width, depth, height = thing.size
-    if thing.type == "Sink" and height < 0.45:  # within its counter
-        return kit.parts("Sink", (0.94 * width, 0.94 * depth, height))
     parts = kit.parts(thing.type, thing.size)
     if thing.type in HOLDERS and any(holder_of(other, things) is thing for other in things):
         return [part for part in parts if part.role not in ("front", "handle")]

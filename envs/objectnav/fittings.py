@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import cos, sin
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,9 @@ _OVERHANG_M = 0.03
 _SLAB_M = 0.04
 _LET_IN = 0.9
 """The part of a sink's box that lies within the hole of its counter."""
+
+_EDGE_M = 0.07
+"""What remains of a counter before and behind a sink."""
 
 _HOB_M = 0.07
 """What a stove reaches beyond its burners."""
@@ -89,6 +93,33 @@ def counter_parts(counter: Thing, things: Sequence[Thing]) -> list[Part]:
     return slab + counter_doors(*counter.size) if bare else slab
 
 
+def let_in(sink: Thing, things: Sequence[Thing]) -> Thing:
+    """A sink as it is drawn: within the edges of the counter that it is let into, if one holds it."""
+    top = sink.centre[2] + sink.size[2] / 2
+    for counter in things:
+        x, y = local(counter, sink.centre)
+        flush = abs(counter.centre[2] + counter.size[2] / 2 - top) < 0.06
+        if counter.type != "CounterTop" or not flush or 2 * abs(x) > counter.size[0] or 2 * abs(y) > counter.size[1]:
+            continue
+        crossed = _crossed(sink, counter)
+        width, depth = sink.size[1::-1] if crossed else sink.size[:2]
+        room_x, room_y = counter.size[0] / 2 - _EDGE_M, counter.size[1] / 2 - _EDGE_M
+        x0, x1 = max(x - width / 2, -room_x), min(x + width / 2, room_x)
+        y0, y1 = max(y - depth / 2, -room_y), min(y + depth / 2, room_y)
+        if x1 - x0 > 0.1 and y1 - y0 > 0.1:
+            size = (y1 - y0, x1 - x0) if crossed else (x1 - x0, y1 - y0)
+            c, s = cos(counter.yaw), sin(counter.yaw)
+            mx, my = (x0 + x1) / 2, (y0 + y1) / 2
+            centre = (counter.centre[0] + c * mx - s * my, counter.centre[1] + s * mx + c * my, sink.centre[2])
+            return replace(sink, centre=centre, size=(*size, sink.size[2]))
+    return sink
+
+
+def _crossed(one: Thing, other: Thing) -> bool:
+    """Whether one's width lies along the other's depth."""
+    return abs(sin(one.yaw - other.yaw)) > 0.7
+
+
 def counter_body(counter: Thing, things: Sequence[Thing]) -> Fitting | None:
     """The body below a counter: from the floor to the slab, behind the fronts, lower under sinks; none if it is low."""
     top = counter.centre[2] + counter.size[2] / 2 - _SLAB_M - (0.9 * counter.size[2] if counter.size[2] < 0.05 else 0)
@@ -136,8 +167,20 @@ def ovens(house: House) -> list[Fitting]:
             continue
         box = Thing("oven", OVEN, centre, (float(high[0] - low[0]), float(high[1] - low[1]), top))
         box = faced_freely(box, house)
-        found.append(Fitting(oven(*box.size), box))
+        found.append(Fitting(oven(*box.size) + _panel(box, house.things), box))
     return found
+
+
+def _panel(box: Thing, things: Sequence[Thing]) -> list[Part]:
+    """The panel behind the burners for knobs that are higher than they, if there are any."""
+    top = box.size[2]
+    knobs = [(local(box, thing.centre), thing.centre[2]) for thing in things if thing.type == "StoveKnob"]
+    high = [(y, z) for (x, y), z in knobs if abs(x) < box.size[0] and -0.8 < y < 0 and top + 0.05 < z < top + 0.5]
+    if not high:
+        return []
+    face = sum(y for y, _ in high) / len(high)
+    x = (-box.size[0] / 2, box.size[0] / 2)
+    return [block("appliance", x, (face - 0.05, face), (top - 0.02, max(z for _, z in high) + 0.06))]
 
 
 def _held(point: tuple[float, float, float], things: Sequence[Thing]) -> bool:
@@ -166,9 +209,9 @@ def _holes(counter: Thing, things: Sequence[Thing]) -> list[tuple[_Rectangle, fl
     for thing in things:
         if thing.type not in ("Sink", OVEN) or abs(thing.centre[2] + thing.size[2] / 2 - top) > 0.2:
             continue
+        thing = let_in(thing, [counter])
         x, y = local(counter, thing.centre)
-        crossed = abs(abs(thing.yaw - counter.yaw) % 3.1416 - 1.5708) < 0.4
-        width, depth = thing.size[1::-1] if crossed else thing.size[:2]
+        width, depth = thing.size[1::-1] if _crossed(thing, counter) else thing.size[:2]
         half_x, half_y = _LET_IN * width / 2, _LET_IN * depth / 2
         if abs(x) < counter.size[0] / 2 + half_x and abs(y) < counter.size[1] / 2 + half_y:
             found.append(((x - half_x, y - half_y, x + half_x, y + half_y), thing.centre[2] - thing.size[2] / 2))

@@ -168,7 +168,7 @@ def _free(thing: Thing, house: House, quarter: int) -> float:
 
 def _to_box(thing: Thing, start: Vector, out: Vector) -> float:
     """Distance, m, from a point along a direction to a thing's box seen from above; infinite if it misses."""
-    origin = np.array(local(thing, start))
+    origin: Vector = np.array(local(thing, (float(start[0]), float(start[1]))))
     c, s = cos(thing.yaw), sin(thing.yaw)
     way = np.array([c * out[0] + s * out[1], c * out[1] - s * out[0]])
     half = np.array(thing.size[:2]) / 2

@@ -35,11 +35,11 @@ def parts(type: str, size: Vector3) -> list[Part]:
 
 def _clipped(part: Part, whole: Part) -> Part | None:
     """What of a part lies within the box: all, unless the box is odder than any real object's."""
-    low = tuple(max(a, b) for a, b in zip(part.low, whole.low, strict=True))
-    high = tuple(min(a, b) for a, b in zip(part.high, whole.high, strict=True))
-    if min(b - a for a, b in zip(low, high, strict=True)) < 1e-5:
+    x0, y0, z0 = (max(a, b) for a, b in zip(part.low, whole.low, strict=True))
+    x1, y1, z1 = (min(a, b) for a, b in zip(part.high, whole.high, strict=True))
+    if min(x1 - x0, y1 - y0, z1 - z0) < 1e-5:
         return None
-    return part._replace(low=low, high=high)
+    return part._replace(low=(x0, y0, z0), high=(x1, y1, z1))
 
 
 def mesh(part: Part) -> Mesh:

@@ -214,8 +214,8 @@ def toilet_paper(w: float, d: float, h: float) -> list[Part]:
     core = [around((a + b) / 2, 0.4 * (b - a)) for a, b in spans]
     core[axis] = spans[axis]
     return [
-        turned("paper", *spans, _ROLL, axis=axis, sides=10),
-        turned("cardboard", *core, axis=axis),
+        turned("paper", spans[0], spans[1], spans[2], _ROLL, axis=axis, sides=10),
+        turned("cardboard", core[0], core[1], core[2], axis=axis),
     ]
 
 

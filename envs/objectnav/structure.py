@@ -62,7 +62,7 @@ def structure(house: House, look: Look, seed: int, palette: Palette) -> Iterator
         lamp = turned("lamp", around(0, 0.36), around(0, 0.36), (0, 0.09), ((0.6, 0), (1, 0.75), (1, 1)), sides=10)
         yield [(kit.mesh(lamp), place((x, y, z)), look("lamp", "house"))], "CeilingLamp", room_of((x, y), house.rooms)
     for opening in house.openings:
-        room = next((index[name] for name in opening.rooms if name is not None), -1)
+        owner = next((index[name] for name in opening.rooms if name is not None), -1)
         between, wall = None not in opening.rooms, walls[opening.walls[0]]
         if opening.kind == "window" and (between or _is_thing(opening, wall, house)):
             continue
@@ -70,7 +70,7 @@ def structure(house: House, look: Look, seed: int, palette: Palette) -> Iterator
         if parts:
             pose = pose_of(opening, wall)
             solids = [(kit.mesh(part), pose @ place(at, yaw), look(part.role, "house")) for part, at, yaw in parts]
-            yield solids, "Door" if opening.kind == "door" else "WindowPane", -1 if between else room
+            yield solids, "Door" if opening.kind == "door" else "WindowPane", -1 if between else owner
 
 
 def portals(house: House) -> list[tuple[int, int, Vector]]:
