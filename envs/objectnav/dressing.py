@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-import numpy as np
-
 from foveal.envs.objectnav import kit
 from foveal.envs.objectnav.fittings import Fitting, counter_body, counter_parts, front_parts, fronts_only, let_in, ovens
 from foveal.envs.objectnav.fronts import HOLDERS, faced, holder_of, room_of
 from foveal.envs.objectnav.house import House, Thing, Vector
-from foveal.envs.objectnav.kit_parts import Part
+from foveal.envs.objectnav.kit_parts import Part, volume
 from foveal.envs.objectnav.kit_seats import bed
 from foveal.envs.objectnav.palettes import Palette, drawn, named
 from foveal.envs.objectnav.structure import Look, Solids, ceiling_lamps, portals, structure
+from foveal.envs.objectnav.sweethome import Model, fitted, match
 from foveal.envs.objectnav.types import type_id
 from foveal.envs.rendering.scene import Material, Scene, SceneBuilder
 from foveal.optics.transforms import place
@@ -30,13 +29,14 @@ _SHARED = frozenset(("joinery", "joinery_front", "joinery_panel", "counter", "ha
 """Roles that are one colour in a room."""
 
 
-def dress(house: House, seed: int = 0, palette: Palette = "train") -> Scene:
+def dress(house: House, seed: int = 0, palette: Palette = "train", models: Sequence[Model] = ()) -> Scene:
     """The house as a scene: the same for the same house, seed and palette.
 
     Args:
         house: What to dress.
         seed: Of materials and colours.
         palette: "train" or "held_out".
+        models: Of a furniture library (`sweethome.library`), which replace the kit where one fits.
     """
     if palette not in ("train", "held_out"):
         raise ValueError(f"palette must be 'train' or 'held_out', got {palette!r}")
@@ -57,6 +57,10 @@ def dress(house: House, seed: int = 0, palette: Palette = "train") -> Scene:
         like = holder_of(thing, things) or thing  # drawers look like their dresser
         pose, parts = _pose(thing), _parts(thing, placed)
         solids = [(kit.mesh(part), pose, _material(part, like, room, look, palette)) for part in parts]
+        model = match(models, thing.type, thing.size)
+        if model is not None:
+            largest = max(parts, key=volume)
+            solids = [(fitted(model, thing.size), pose, _material(largest, like, room, look, palette))]
         if solids:
             builder.add(solids, instance=1 + number, semantic=type_id(thing.type), room=room)
         if thing.type in _LAMPS:
@@ -100,7 +104,7 @@ def _main_role(thing: Thing) -> str:
     """The role that most of a thing is made of."""
     volumes: dict[str, float] = {}
     for part in kit.parts(thing.type, thing.size):
-        volumes[part.role] = volumes.get(part.role, 0) + float(np.prod(np.subtract(part.high, part.low)))
+        volumes[part.role] = volumes.get(part.role, 0) + volume(part)
     return max(volumes, key=lambda role: volumes[role])
 
 

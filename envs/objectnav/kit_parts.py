@@ -109,6 +109,12 @@ def basin(role: str, width: float, depth: float, z: Span, rim: float, floor: flo
     ]
 
 
+def volume(part: Part) -> float:
+    """Volume of a part's box, m³."""
+    width, depth, height = (high - low for low, high in zip(part.low, part.high, strict=True))
+    return width * depth * height
+
+
 def permuted(part: Part, order: tuple[int, int, int], shift: Vector3) -> Part:
     """A part whose axis k becomes axis order[k] of the new frame, moved by `shift`."""
     old = [order.index(new) for new in range(3)]
