@@ -71,7 +71,7 @@ def faces_of(mesh: Mesh, pose: Floats, material: int) -> Faces:
     vertices = mesh.vertices @ pose[:3, :3].T + pose[:3, 3]
     corners, uv = np.asarray(mesh.faces, np.int64), np.asarray(mesh.uv, np.float64)
     if np.linalg.det(pose[:3, :3]) < 0:
-        corners, uv = corners[:, ::-1], uv[:, ::-1]
+        corners, uv = corners[::-1, [0, 2, 1]], uv[::-1, [0, 2, 1]]
     faces = Faces(vertices, corners[:, [0, 1, 2, 2]], uv, np.full(len(corners), material))
     keep = faces.areas() > LEAST_AREA_M2
     return faces._replace(corners=faces.corners[keep], uv=uv[keep], material=faces.material[keep])

@@ -162,17 +162,19 @@ def _spread(field, voxel):
 
 @inlined
 def _distance(field, low, voxel, x, y, z):
-    """The field between the voxels' centres; beyond its edge as at its edge."""
-    gx = min(max((x - low[0]) / voxel, 0.0), field.shape[0] - 1.001)
-    gy = min(max((y - low[1]) / voxel, 0.0), field.shape[1] - 1.001)
-    gz = min(max((z - low[2]) / voxel, 0.0), field.shape[2] - 1.001)
+    """The field between the voxels' centres; beyond its edge, that at the edge and the way there."""
+    fx, fy, fz = (x - low[0]) / voxel, (y - low[1]) / voxel, (z - low[2]) / voxel
+    gx = min(max(fx, 0.0), field.shape[0] - 1.001)
+    gy = min(max(fy, 0.0), field.shape[1] - 1.001)
+    gz = min(max(fz, 0.0), field.shape[2] - 1.001)
+    outside = voxel * (abs(fx - gx) + abs(fy - gy) + abs(fz - gz))
     i, j, k = int(gx), int(gy), int(gz)
     a, b, c = gx - i, gy - j, gz - k
     low_low = field[i, j, k] * (1 - c) + field[i, j, k + 1] * c
     low_high = field[i, j + 1, k] * (1 - c) + field[i, j + 1, k + 1] * c
     high_low = field[i + 1, j, k] * (1 - c) + field[i + 1, j, k + 1] * c
     high_high = field[i + 1, j + 1, k] * (1 - c) + field[i + 1, j + 1, k + 1] * c
-    return (low_low * (1 - b) + low_high * b) * (1 - a) + (high_low * (1 - b) + high_high * b) * a
+    return (low_low * (1 - b) + low_high * b) * (1 - a) + (high_low * (1 - b) + high_high * b) * a + outside
 
 
 @kernel
@@ -216,7 +218,8 @@ def _bake(
     axes,
     counts,
     first,
-    colours, glows,
+    colours,
+    glows,
     solid,
     field,
     low,

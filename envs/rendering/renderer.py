@@ -144,10 +144,11 @@ def _stacked(scenes: Sequence[Scene]) -> tuple[Scene, NDArray[np.int64]]:
     ends = np.cumsum(lengths, 0)
     extents = np.stack([ends - lengths, ends], 1)
     if len(scenes) == 1:
-        return scenes[0], extents
-    arrays = [np.concatenate(parts, axis) for parts, axis in zip(zip(*scenes, strict=True), axes, strict=True)]
+        arrays = [array.view() for array in scenes[0]]
+    else:
+        arrays = [np.concatenate(parts, axis) for parts, axis in zip(zip(*scenes, strict=True), axes, strict=True)]
     for array in arrays:
-        array.setflags(write=False)  # a different type to Numba
+        array.setflags(write=False)  # to Numba a type of its own
     return Scene(*arrays), extents
 
 

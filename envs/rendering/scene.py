@@ -174,18 +174,19 @@ class SceneBuilder:
                 camera in a doorway is in one.
             portals: (room, room, corners (4, 3) m) of each door or window through which one may see, corners in order.
         """
-        self._polygons = [np.asarray(polygon, np.float64) for polygon in polygons]
-        self._portals = []
-        for number, polygon in enumerate(self._polygons):
-            if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 3 or not np.isfinite(polygon).all():
+        floors = [np.asarray(polygon, np.float64) for polygon in polygons]
+        for number, floor in enumerate(floors):
+            if floor.ndim != 2 or floor.shape[1] != 2 or len(floor) < 3 or not np.isfinite(floor).all():
                 raise ValueError(f"room {number}: its polygon must be (P, 2) finite numbers with P >= 3")
+        openings = []
         for one, other, corners in portals:
             corners = np.asarray(corners, np.float64)
-            if not (0 <= one < len(polygons) and 0 <= other < len(polygons)):
-                raise ValueError(f"portal between rooms {one} and {other}: there are {len(polygons)}")
+            if not (0 <= one < len(floors) and 0 <= other < len(floors)):
+                raise ValueError(f"portal between rooms {one} and {other}: there are {len(floors)}")
             if corners.shape != (4, 3) or not np.isfinite(corners).all():
                 raise ValueError(f"portal between rooms {one} and {other}: its corners must be (4, 3) finite numbers")
-            self._portals.append((int(one), int(other), corners))
+            openings.append((int(one), int(other), corners))
+        self._polygons, self._portals = floors, openings
 
     def build(self) -> Scene:
         """The scene, its light worked out."""

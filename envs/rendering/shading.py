@@ -143,14 +143,14 @@ def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones
     t_here, t_ray, t_step = _along(surface, 12, pose, bx, by, bz, gx, gy, gz)
     first, columns, rows = scene.tables[f, 2], scene.tables[f, 3], scene.tables[f, 4]
     s_most, t_most = np.float32(columns - 1.001) * _FINE, np.float32(rows - 1.001) * _FINE
-    zero = np.float32(0)
+    zero = np.float32(0)  # max gives its first argument if the second is not a number
     count = stop - start
     for k in range(count):
         depth, along = np.float32(1) / inverse[np.uint64(start + k)], np.float32(np.int32(k))
         s = s_here + depth * (s_ray + along * s_step)
         t = t_here + depth * (t_ray + along * t_step)
-        marks[0, k] = np.int32(min(max(s * _FINE, zero), s_most))
-        marks[1, k] = np.int32(min(max(t * _FINE, zero), t_most))
+        marks[0, k] = np.int32(min(max(zero, s * _FINE), s_most))
+        marks[1, k] = np.int32(min(max(zero, t * _FINE), t_most))
     lightels, texture = scene.lightels, scene.tables[f, 1]
     if texture < 0:
         for k in range(count):
@@ -165,7 +165,7 @@ def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones
         depth, along = np.float32(1) / inverse[np.uint64(start + k)], np.float32(np.int32(k))
         marks[2, k] = np.int32(np.floor((u_here + depth * (u_ray + along * u_step)) * size))
         marks[3, k] = np.int32(np.floor((v_here + depth * (v_ray + along * v_step)) * size))
-        marks[4, k] = np.int32(min(max(sharpest + np.float32(1.5) * _log2(depth), zero), coarsest))
+        marks[4, k] = np.int32(min(max(zero, sharpest + np.float32(1.5) * _log2(depth)), coarsest))
     for k in range(count):
         red, green, blue = channels(_light(lightels, first, columns, marks[0, k], marks[1, k]))
         of_red, of_green, of_blue = channels(_texel(atlas, texture, marks[2, k], marks[3, k], marks[4, k]))

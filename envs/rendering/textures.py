@@ -80,7 +80,6 @@ def _wood(rng: np.random.Generator) -> Floats:
 
 def _planks(rng: np.random.Generator) -> Floats:
     number, to_v, to_u = _cells(rng, 8, 2, 0.63)
-    v, u = _grid()
     grain = np.zeros((SIZE, SIZE))
     for plank in range(4):  # the grain of a plank does not go on in the next
         own = _noise(rng, 1.1, 9, 4)

@@ -78,7 +78,7 @@ def bed(cloth):
 def plant(rng):
     parts = [(meshes.frustum(0.12, 0.17, 0.3, 12), place((0, 0, 0.15)), Material("plain", (0.7, 0.36, 0.24)))]
     for _ in range(9):
-        spot = rng.normal(0, 0.12, 3) + (0, 0, 0.65)
+        spot = rng.normal(0, 0.12, 3) + np.array([0, 0, 0.65])
         parts.append(
             (
                 meshes.ellipsoid((0.28, 0.2, 0.22), 8, 5),

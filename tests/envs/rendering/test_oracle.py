@@ -36,7 +36,9 @@ def cast(scene, camera, pose, least_px):
 def views(count, seed):
     """Cameras all over the house: upright walks, steep pitches, and some within centimetres of a wall."""
     rng = np.random.default_rng(seed)
-    positions = np.column_stack([rng.uniform(0.3, 8.7, count), rng.uniform(0.3, 4.3, count), rng.uniform(0.3, 2.3, count)])
+    positions = np.column_stack(
+        [rng.uniform(0.3, 8.7, count), rng.uniform(0.3, 4.3, count), rng.uniform(0.3, 2.3, count)]
+    )
     close = np.arange(count) % 5 == 0
     positions[close, 0] = np.where(rng.random(close.sum()) < 0.5, 0.03, 8.97)
     steep = np.arange(count) % 3 == 0
@@ -59,8 +61,10 @@ def agreement(scene, poses, least_px):
 @pytest.mark.parametrize("least_px", [0.0, 2.0])
 def test_embree_sees_the_same(furnished, least_px):
     same, error, relative = agreement(furnished(3), views(220, 1), least_px)
-    print(f"\nleast_px={least_px}: same {100 * same:.3f} %, median {1e3 * np.median(error):.5f} mm,"
-          f" 99 % within {100 * np.percentile(relative, 99):.5f} %, worst {error.max():.5f} m")
+    print(
+        f"\nleast_px={least_px}: same {100 * same:.3f} %, median {1e3 * np.median(error):.5f} mm,"
+        f" 99 % within {100 * np.percentile(relative, 99):.5f} %, worst {error.max():.5f} m"
+    )
     assert same > 0.995
     assert np.median(error) < 0.002
     assert np.percentile(relative, 99) < 0.01
@@ -76,7 +80,9 @@ def test_thin_things(furnished):
         rods.append((meshes.cylinder(0.003, 4, 6), place((0, 1.2, i * 0.1 - 1), 0, 0, np.pi / 2), white))
         builder.add(rods, instance=1 + i, semantic=1)
     rng = np.random.default_rng(0)
-    poses = look(rng.uniform((-1, -1, -1), (1, 0.9, 1), (30, 3)), rng.uniform(-0.4, 0.4, 30), rng.uniform(-0.4, 0.4, 30))
+    poses = look(
+        rng.uniform((-1, -1, -1), (1, 0.9, 1), (30, 3)), rng.uniform(-0.4, 0.4, 30), rng.uniform(-0.4, 0.4, 30)
+    )
     same, error, _ = agreement(builder.build(), poses, 0.0)
     assert same > 0.995
     assert np.median(error) < 0.002
