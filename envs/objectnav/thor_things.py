@@ -13,34 +13,8 @@ from foveal.envs.objectnav.house import Thing, Vector
 
 _AXES = (0, 2, 1)  # THOR's x, y, z as ours
 
-HUNG = frozenset(
-    [
-        "Blinds",
-        "Curtains",
-        "LightSwitch",
-        "Mirror",
-        "Painting",
-        "Poster",
-        "ShowerCurtain",
-        "Towel",
-        "TowelHolder",
-        "Window",
-    ]
-)
-"""Types that hang flat on a wall or a rail and stop nobody."""
-
-PARTS = frozenset(
-    [
-        "BathtubBasin",
-        "Faucet",
-        "HandTowelHolder",
-        "ShowerHead",
-        "SinkBasin",
-        "StoveKnob",
-        "ToiletPaperHanger",
-    ]
-)
-"""Small types that belong to something else, whose box says where one may walk."""
+SOFT = frozenset(["BathtubBasin", "Faucet", "ShowerCurtain", "ShowerHead", "SinkBasin", "StoveKnob", "Towel"])
+"""Types that stop nobody, or whose furniture's box does."""
 
 BUILT_IN = frozenset(["BathtubBasin", "Cabinet", "Drawer", "Faucet", "Shelf", "SinkBasin", "StoveBurner", "StoveKnob"])
 """Types that are parts of furniture, of which the metadata does not say that."""
@@ -60,6 +34,9 @@ FURNITURE = frozenset(
     ]
 )
 """Types that have such parts."""
+
+_FLAT_M = 0.5
+"""A window or a curtain that is deeper goes round a corner, and most of its box is floor."""
 
 _ARMCHAIR_M = 1.3
 """No armchair is so wide and so deep: some of RoboTHOR's models lie at 45 degrees in their own box."""
@@ -129,7 +106,8 @@ def _footprint(found: dict[str, Any]) -> float:
 
 def _thing(found: dict[str, Any], parent: str | None) -> Thing:
     centre, size, yaw = _box(found)
-    stands = found["objectType"] not in HUNG | PARTS and parent is None
+    two_walls = found["objectType"] in ("Curtains", "Window") and min(size[:2]) > _FLAT_M
+    stands = parent is None and found["objectType"] not in SOFT and not two_walls
     return Thing(
         id=found["objectId"],
         type=found["objectType"],

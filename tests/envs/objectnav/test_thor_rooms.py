@@ -1,7 +1,5 @@
 import json
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +16,7 @@ from foveal.envs.objectnav.outlines import outline
 from foveal.envs.objectnav.partitions import APARTMENT, partitions
 from foveal.envs.objectnav.polygons import area, contains, crosses_itself
 
-sys.path.insert(0, str(Path(__file__).parent))
-import overlap
+from . import overlap
 
 ALL = thor_rooms.names("ithor") + thor_rooms.names("robothor")
 
