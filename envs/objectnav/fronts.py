@@ -168,17 +168,19 @@ def _free(thing: Thing, house: House, quarter: int) -> float:
 
 def _to_box(thing: Thing, start: Vector, out: Vector) -> float:
     """Distance, m, from a point along a direction to a thing's box seen from above; infinite if it misses."""
-    origin: Vector = np.array(local(thing, (float(start[0]), float(start[1]))))
     c, s = cos(thing.yaw), sin(thing.yaw)
-    way = np.array([c * out[0] + s * out[1], c * out[1] - s * out[0]])
-    half = np.array(thing.size[:2]) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bounds = np.sort(np.stack([(-half - origin) / way, (half - origin) / way]), 0)
-    flat = np.abs(way) < 1e-9
-    if (flat & (np.abs(origin) > half)).any():
-        return np.inf
-    enter, leave = np.where(flat, -np.inf, bounds[0]).max(), np.where(flat, np.inf, bounds[1]).min()
-    return float(max(enter, 0.0)) if leave > max(enter, 0.0) else np.inf
+    origin = local(thing, (float(start[0]), float(start[1])))
+    way = float(c * out[0] + s * out[1]), float(c * out[1] - s * out[0])
+    enter, leave = 0.0, float("inf")
+    for axis in range(2):  # the slabs between opposite sides (Kay and Kajiya 1986)
+        half = thing.size[axis] / 2
+        if abs(way[axis]) < 1e-9:
+            if abs(origin[axis]) > half:
+                return float("inf")
+            continue
+        near, far = sorted(((-half - origin[axis]) / way[axis], (half - origin[axis]) / way[axis]))
+        enter, leave = max(enter, near), min(leave, far)
+    return enter if leave > enter else float("inf")
 
 
 def contains(polygon: Vector, point: Sequence[float] | Vector) -> bool:

@@ -34,7 +34,7 @@ _REVEAL_M = 0.14
 """Depth of the wall that a window's hole shows."""
 
 _SKIRTING_M = (0.012, 0.08)
-"""Thickness and height."""
+"""Distance before the wall, and height."""
 
 _LAMP_AREA_M2 = 14.0
 """Floor that one ceiling lamp lights."""
@@ -177,8 +177,8 @@ def _wall(wall: Wall, holes: list[tuple[float, float, float, float]], material: 
     left = 0.0
     for start, end in [*sorted((a, b) for a, b, low, _ in holes if low < high), (length, length)]:
         if start - left > 0.05 and wall.height > 1:
-            board = block("skirting", (left, start), (0.0, thick), (0.0, high))
-            solids.append((kit.mesh(board), pose, look("skirting", "house")))
+            board = wall_with_holes(start - left, high)
+            solids.append((board, pose @ place((left, thick, 0.0)), look("skirting", "house")))
         left = max(left, end)
     return solids
 
