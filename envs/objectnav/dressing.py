@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from functools import cache
 
 from foveal.envs.objectnav import kit
-from foveal.envs.objectnav.fittings import Fitting, counter_body, counter_parts, front_parts, fronts_only, let_in, ovens
+from foveal.envs.objectnav.fitted_boxes import drawn_boxes
+from foveal.envs.objectnav.fittings import Fitting, counter_body, counter_parts, front_parts, fronts_only, ovens
 from foveal.envs.objectnav.fronts import HOLDERS, faced, holder_of, room_of
 from foveal.envs.objectnav.house import House, Thing, Vector
 from foveal.envs.objectnav.kit_parts import Part, volume
@@ -52,15 +53,15 @@ def dress(house: House, seed: int = 0, palette: Palette = "train", models: Seque
     builder.rooms([room.polygon for room in house.rooms], portals(house))
     for number, thing in enumerate(things):
         room = room_of(thing.centre[:2], house.rooms)
-        if thing.type == "Sink":
-            thing = let_in(thing, placed)
         like = holder_of(thing, things) or thing  # drawers look like their dresser
-        pose, parts = _pose(thing), _parts(thing, placed)
-        solids = [(kit.mesh(part), pose, _material(part, like, room, look, palette)) for part in parts]
-        model = match(models, thing.type, thing.size)
-        if model is not None:
-            largest = max(parts, key=volume)
-            solids = [(fitted(model, thing.size), pose, _material(largest, like, room, look, palette))]
+        solids: Solids = []
+        for box in drawn_boxes(thing, house, placed):
+            parts, pose = _parts(box, placed), _pose(box)
+            if (model := match(models, thing.type, box.size)) is not None:
+                largest = max(parts, key=volume)
+                solids.append((fitted(model, box.size), pose, _material(largest, like, room, look, palette)))
+            else:
+                solids += [(kit.mesh(part), pose, _material(part, like, room, look, palette)) for part in parts]
         if solids:
             builder.add(solids, instance=1 + number, semantic=type_id(thing.type), room=room)
         if thing.type in _LAMPS:

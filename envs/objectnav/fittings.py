@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import cos, sin
 from typing import NamedTuple
 
 import numpy as np
 
+from foveal.envs.objectnav.fitted_boxes import crossed, let_in
 from foveal.envs.objectnav.fronts import HOLDERS, faced_freely, local
 from foveal.envs.objectnav.house import House, Thing
 from foveal.envs.objectnav.kit_kitchen import oven
@@ -29,9 +29,6 @@ _OVERHANG_M = 0.03
 _SLAB_M = 0.04
 _LET_IN = 0.9
 """The part of a sink's box that lies within the hole of its counter."""
-
-_EDGE_M = 0.07
-"""What remains of a counter before and behind a sink."""
 
 _HOB_M = 0.07
 """What a stove reaches beyond its burners."""
@@ -91,33 +88,6 @@ def counter_parts(counter: Thing, things: Sequence[Thing]) -> list[Part]:
     slab = [block("counter", (x0, x1), (y0, y1), z) for x0, y0, x1, y1 in _cut(_whole(counter), holes)]
     bare = height > 0.5 and not any(fronts_only(thing, [counter]) for thing in things)
     return slab + counter_doors(*counter.size) if bare else slab
-
-
-def let_in(sink: Thing, things: Sequence[Thing]) -> Thing:
-    """A sink as it is drawn: within the edges of the counter that it is let into, if one holds it."""
-    top = sink.centre[2] + sink.size[2] / 2
-    for counter in things:
-        x, y = local(counter, sink.centre)
-        flush = abs(counter.centre[2] + counter.size[2] / 2 - top) < 0.06
-        if counter.type != "CounterTop" or not flush or 2 * abs(x) > counter.size[0] or 2 * abs(y) > counter.size[1]:
-            continue
-        crossed = _crossed(sink, counter)
-        width, depth = sink.size[1::-1] if crossed else sink.size[:2]
-        room_x, room_y = counter.size[0] / 2 - _EDGE_M, counter.size[1] / 2 - _EDGE_M
-        x0, x1 = max(x - width / 2, -room_x), min(x + width / 2, room_x)
-        y0, y1 = max(y - depth / 2, -room_y), min(y + depth / 2, room_y)
-        if x1 - x0 > 0.1 and y1 - y0 > 0.1:
-            size = (y1 - y0, x1 - x0) if crossed else (x1 - x0, y1 - y0)
-            c, s = cos(counter.yaw), sin(counter.yaw)
-            mx, my = (x0 + x1) / 2, (y0 + y1) / 2
-            centre = (counter.centre[0] + c * mx - s * my, counter.centre[1] + s * mx + c * my, sink.centre[2])
-            return replace(sink, centre=centre, size=(*size, sink.size[2]))
-    return sink
-
-
-def _crossed(one: Thing, other: Thing) -> bool:
-    """Whether one's width lies along the other's depth."""
-    return abs(sin(one.yaw - other.yaw)) > 0.7
 
 
 def counter_body(counter: Thing, things: Sequence[Thing]) -> Fitting | None:
@@ -211,7 +181,7 @@ def _holes(counter: Thing, things: Sequence[Thing]) -> list[tuple[_Rectangle, fl
             continue
         thing = let_in(thing, [counter])
         x, y = local(counter, thing.centre)
-        width, depth = thing.size[1::-1] if _crossed(thing, counter) else thing.size[:2]
+        width, depth = thing.size[1::-1] if crossed(thing, counter) else thing.size[:2]
         half_x, half_y = _LET_IN * width / 2, _LET_IN * depth / 2
         if abs(x) < counter.size[0] / 2 + half_x and abs(y) < counter.size[1] / 2 + half_y:
             found.append(((x - half_x, y - half_y, x + half_x, y + half_y), thing.centre[2] - thing.size[2] / 2))

@@ -35,7 +35,7 @@ def _faced(thing: Thing, house: House) -> Thing:
     if thing.type == "Bed":
         return thing if _head_in_front(thing, house) else turned(thing, 2)
     if thing.type in _FURNITURE and thing.asset is not None:
-        wrong = _gap(thing, house, 0) < 0.3 and _free(thing, house, 2) > _FREE_STANDING_M
+        wrong = gap(thing, house, 0) < 0.3 and _free(thing, house, 2) > _FREE_STANDING_M
         return turned(thing, 2) if wrong else thing
     if thing.asset is not None or thing.type not in (*_HUNG, *_FITTED, *_FURNITURE):
         return thing
@@ -103,17 +103,17 @@ def _head_in_front(bed: Thing, house: House) -> bool:
     pillows = [local(bed, t.centre)[1] for t in house.things if t.type == "Pillow" and t.parent == bed.id]
     if pillows:
         return sum(pillows) >= 0
-    gaps = [_gap(bed, house, quarter) for quarter in (0, 2)]
+    gaps = [gap(bed, house, quarter) for quarter in (0, 2)]
     return gaps[0] <= gaps[1] + 0.2
 
 
 def _score(thing: Thing, house: House, quarter: int) -> float:
     """How likely a side is the front: free before it, a wall behind it, no edge between neighbours."""
-    at_wall = _gap(thing, house, (quarter + 2) % 4) < 0.15
+    at_wall = gap(thing, house, (quarter + 2) % 4) < 0.15
     return _free(thing, house, quarter) + (0.5 if at_wall else 0.0) + (0.1 if quarter == 0 else 0.0)
 
 
-def _side(thing: Thing, quarter: int) -> tuple[Vector, Vector, float]:
+def side(thing: Thing, quarter: int) -> tuple[Vector, Vector, float]:
     """Middle (2,) m of a side, its outward direction (2,), and half its length, m."""
     angle = thing.yaw + quarter * pi / 2
     out = np.array([-sin(angle), cos(angle)])
@@ -121,9 +121,9 @@ def _side(thing: Thing, quarter: int) -> tuple[Vector, Vector, float]:
     return np.array(thing.centre[:2]) + out * depth / 2, out, width / 2
 
 
-def _gap(thing: Thing, house: House, quarter: int) -> float:
+def gap(thing: Thing, house: House, quarter: int) -> float:
     """Distance, m, from a side to the wall before it; 0 where it has passed it."""
-    middle, out, _ = _side(thing, quarter)
+    middle, out, _ = side(thing, quarter)
     room = room_of(thing.centre[:2], house.rooms)
     if room < 0:
         return 0.0
@@ -146,7 +146,7 @@ def _to_edge(polygon: Vector, start: Vector, out: Vector) -> float:
 
 def _free(thing: Thing, house: House, quarter: int) -> float:
     """How far, m, up to `_FREE_M`, one may go from a side before one meets a wall or another thing; mean of three."""
-    middle, out, half = _side(thing, quarter)
+    middle, out, half = side(thing, quarter)
     across = np.array([-out[1], out[0]])
     room = room_of(thing.centre[:2], house.rooms)
     low, high = thing.bounds[0][2], thing.bounds[1][2]

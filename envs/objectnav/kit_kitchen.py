@@ -18,6 +18,7 @@ from .kit_parts import (
 _BOWL: Profile = ((0.4, 0), (0.8, 0.45), (1, 1), (0.92, 1), (0.66, 0.4), (0, 0.15))
 _PLATE: Profile = ((0.55, 0), (1, 1), (0.62, 0.35), (0, 0.35))
 _POT: Profile = ((0.92, 0), (1, 1), (0.93, 1), (0.86, 0.08), (0, 0.08))
+_PAN: Profile = ((0.9, 0), (1, 1), (0.94, 1), (0.84, 0.3), (0, 0.3))
 _BOTTLE: Profile = ((0.9, 0), (1, 0.06), (1, 0.55), (0.38, 0.72), (0.34, 1))
 _KETTLE: Profile = ((0.9, 0), (1, 0.15), (0.85, 0.7), (0.45, 1), (0, 1))
 
@@ -133,7 +134,7 @@ def pot(w: float, d: float, h: float) -> list[Part]:
 def _pan(w: float, d: float, h: float) -> list[Part]:
     bowl = min(w, 0.62 * d)
     return [
-        turned("cookware", around(0, bowl), (-d / 2, -d / 2 + bowl), (0, h), _POT, sides=10),
+        turned("cookware", around(0, bowl), (-d / 2, -d / 2 + bowl), (0, h), _PAN, sides=10),
         block("dark_plastic", around(0, 0.1 * w), (-d / 2 + 0.98 * bowl, d / 2), (0.55 * h, 0.9 * h)),
     ]
 

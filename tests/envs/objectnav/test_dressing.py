@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from foveal.envs.objectnav.dressing import dress
+from foveal.envs.objectnav.fitted_boxes import drawn_boxes
 from foveal.envs.objectnav.fittings import counter_body, counter_parts, fronts_only, ovens
 from foveal.envs.objectnav.fronts import contains, faced, room_of, turned
 from foveal.envs.objectnav.house import House, Opening, Room, Thing, Wall
@@ -186,3 +187,26 @@ def test_a_window_shows_a_bright_pane():
     assert seen(house, (2.0, 1.6, 1.2), pi / 2)[24, 24] == type_id("WindowPane")
     rgb = seen(house, (2.0, 1.6, 1.2), pi / 2, "rgb")
     assert rgb[24, 24].min() > 180
+
+
+def test_a_sink_stays_within_its_counter():
+    counter = Thing("c", "CounterTop", (1.0, 0.3, 0.9), (2.0, 0.6, 0.02), yaw=pi / 2)
+    sink = Thing("s", "Sink", (1.25, 0.3, 0.8), (0.5, 0.5, 0.2))
+    (found,) = drawn_boxes(sink, two_rooms(counter, sink), (counter, sink))
+    assert found.size == pytest.approx((0.23, 0.5, 0.2))
+    assert found.centre == pytest.approx((1.115, 0.3, 0.8))
+
+
+def test_a_window_around_a_corner_is_two():
+    window = Thing("w", "Window", (1.3, 1.3, 1.5), (2.6, 2.6, 1.0))
+    boxes = drawn_boxes(window, two_rooms(window), (window,))
+    assert sorted(box.yaw for box in boxes) == pytest.approx([-pi / 2, 0.0])  # looks east, looks north
+    assert all(box.size == pytest.approx((2.6, 0.1, 1.0)) for box in boxes)
+
+
+def test_a_television_without_a_stand_hangs_on_its_wall():
+    television = Thing("t", "Television", (2.0, 3.7, 1.5), (1.0, 0.4, 0.6), yaw=-pi, asset="Television_1")
+    (found,) = drawn_boxes(television, two_rooms(television), (television,))
+    assert found.yaw == pytest.approx(-pi) and found.centre[1] == pytest.approx(3.85)
+    standing = replace(television, parent="stand")
+    assert drawn_boxes(standing, two_rooms(standing), (standing,)) == [standing]
