@@ -176,11 +176,29 @@ _WORDS = {
 }
 """What a word in a material's name says of it."""
 
+_HUES = {
+    "black": "2b2a2a",
+    "white": "efede8",
+    "cream|eggshell|beige|sand": "e2d5bc",
+    "brown": "87603f",
+    "gr[ea]y": "999997",
+    r"\bred\b|maroon": "a03c31",
+    "orange": "cc8446",
+    "yellow|gold": "d6ba58",
+    "green": "7d976a",
+    "teal|aqua": "5d9795",
+    "blue": "688aa9",
+    "pink": "d6a6a1",
+    "purple": "83669a",
+}
+"""Colours that a material's name may say."""
+
 _NAMED_ROLES = {**ROLES, "brick": Role("brick", 1.6, "a8563f 96503c b5694c c9bfb2")}
 
 
 _SHADES = {
     "front": ("furniture", 1.1),
+    "door_panel": ("door", 0.9),
     "joinery_front": ("joinery", 1.04),
     "joinery_panel": ("joinery", 0.97),
     "seat_cushion": ("upholstery", 1.14),
@@ -206,7 +224,7 @@ def drawn(role: str, key: str, seed: int, palette: Palette) -> Material:
 
 
 def named(name: str, otherwise: str, palette: Palette) -> Material:
-    """The material that a house names, by the words in it; its colour is the same wherever that name stands.
+    """The material that a house names, by the words in it; one without a colour word looks the same everywhere.
 
     Args:
         name: A role, or a material's name of ProcTHOR's, such as "DarkWoodFloor3".
@@ -216,11 +234,10 @@ def named(name: str, otherwise: str, palette: Palette) -> Material:
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
     found = next((role for pattern, role in _WORDS.items() if re.search(pattern, words)), otherwise)
     material = drawn(name if name in ROLES else found, name, 0, palette)
-    for word, share in (("dark", 0.55), ("black", 0.2), ("white", 1.6), ("light", 1.25)):
-        if word in words:
-            red, green, blue = (min(channel * share, 0.97) for channel in material.colour)
-            return material._replace(colour=(red, green, blue))
-    return material
+    hue = next((_rgb(colour) for pattern, colour in _HUES.items() if re.search(pattern, words)), material.colour)
+    shade = 0.6 if "dark" in words else 1.15 if "light" in words else 1.0
+    red, green, blue = (min(channel * shade, 0.97) for channel in hue)
+    return material._replace(colour=(red, green, blue))
 
 
 def _rgb(hexadecimal: str) -> tuple[float, float, float]:

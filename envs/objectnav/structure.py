@@ -209,7 +209,9 @@ def _leaf(width: float, height: float) -> list[Part]:
     half, raised = 0.018, 0.024
     parts = [block("door", (0.005, width - 0.005), (-half, half), (0, height))]
     for low, high in ((0.08, 0.42), (0.52, 0.94)):
-        parts.append(block("door", (0.16 * width, 0.84 * width), (-raised, raised), (low * height, high * height)))
+        parts.append(
+            block("door_panel", (0.16 * width, 0.84 * width), (-raised, raised), (low * height, high * height))
+        )
     parts.append(block("handle", (0.86 * width, 0.96 * width), (-0.06, 0.06), around(0.48 * height, 0.025)))
     return parts
 

@@ -134,8 +134,11 @@ def test_materials_by_name():
     assert named("DarkWoodFloor2", "wall", "train").texture == "planks"
     assert named("RedBrick", "wall", "train").texture == "brick"
     assert named("xyz", "wall", "train").texture == "plaster"
-    light, dark = (named(f"{word}Marble", "wall", "train").colour for word in ("White", "Black"))
-    assert sum(light) > sum(dark)
+    white, black = (sum(named(f"{word}Marble", "wall", "train").colour) for word in ("White", "Black"))
+    assert white > 2.5 and black < 0.8
+    red, green, _ = named("DrywallGreen", "wall", "train").colour
+    assert green > red
+    assert sum(named("DarkTiles", "wall", "train").colour) < sum(named("Tiles", "wall", "train").colour)
 
 
 def test_points_in_rooms():
