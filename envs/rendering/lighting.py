@@ -238,8 +238,8 @@ def _bake(
                 z = origins[f, 2] + s * axes[f, 0, 2] + t * axes[f, 1, 2]
                 red = green = blue = glows[f]
                 if glows[f] == 0:
-                    normal = _normal(points[f], normals[f], x, y, z)
-                    red, green, blue = _light(field, low, voxel, x, y, z, *normal, lamps, ambient, solid[f])
+                    nx, ny, nz = _normal(points[f], normals[f], x, y, z)
+                    red, green, blue = _light(field, low, voxel, x, y, z, nx, ny, nz, lamps, ambient, solid[f])
                 red, green, blue = red * colours[f, 0], green * colours[f, 1], blue * colours[f, 2]
                 lightels[index] = pack(min(red * ONE, top), min(green * ONE, top), min(blue * ONE, top))
 

@@ -76,7 +76,7 @@ def box(size: ArrayLike) -> Mesh:
     corners = np.array([[i & 1, i >> 1 & 1, i >> 2] for i in range(8)]) - 0.5
     quads = [[0, 1, 5, 4], [3, 2, 6, 7], [1, 3, 7, 5], [2, 0, 4, 6], [4, 5, 7, 6], [2, 3, 1, 0]]
     spans = [(x, z), (x, z), (y, z), (y, z), (x, y), (x, y)]
-    uv = [[[0, 0], [w, 0], [w, h], [0, h]] for w, h in spans]
+    uv = np.array([[[0, 0], [w, 0], [w, h], [0, h]] for w, h in spans])
     return _of_quads(corners * (x, y, z), quads, uv)
 
 
@@ -84,7 +84,7 @@ def quad(width: float, height: float) -> Mesh:
     """A rectangle around the origin in the x-y plane that faces +z; m."""
     _positive(width=width, height=height)
     x, y = width / 2, height / 2
-    uv = [[0, 0], [width, 0], [width, height], [0, height]]
+    uv = np.array([[0, 0], [width, 0], [width, height], [0, height]])
     return _of_quads([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]], [0, 1, 2, 3], uv)
 
 

@@ -53,7 +53,8 @@ class Scene(NamedTuple):
         boxes: (K, 7) float32: lowest and highest corner of an object, m, and the size of its details, m.
         objects: (K, 8) int32: first and last + 1 vertex, first and last + 1 face, then 6 if there is a box that stands
             for it (behind its faces, with 8 vertices behind its vertices), room (-1 any), instance, semantic.
-        room_edges: (E, 5) float32: ends (x, y, x, y) of the rooms' floors, m, and whose room each one is.
+        room_edges: (E, 7) float32: ends (x, y, x, y) of the edges of the rooms' floors, m; which room; and from where to
+            where what stands in it reaches, z, m.
         portals: (P, 4, 3) float32 m, corners of the openings between rooms.
         portal_rooms: (P, 2) int32 rooms on both sides.
         room_count: (1,) int32.
@@ -156,7 +157,7 @@ class SceneBuilder:
         """
         spot = np.asarray(position, np.float64)
         if spot.shape != (3,) or not np.isfinite(spot).all() or not (np.isfinite(strength) and strength >= 0):
-            raise ValueError(f"light at {position} of strength {strength}: must be (3,) finite and at least 0")
+            raise ValueError(f"light at {position!r} of strength {strength}: must be (3,) finite and at least 0")
         self._lamps.append(Lamp((float(spot[0]), float(spot[1]), float(spot[2])), _linear(colour), float(strength)))
 
     def ambient(self, above: tuple[float, float, float], below: tuple[float, float, float]) -> None:
@@ -167,7 +168,7 @@ class SceneBuilder:
         """Say which rooms there are, and through what one sees from one into another.
 
         A camera within a room sees what is in this one, and what of other rooms its view through portals meets; one
-        that is in no room sees all.
+        that is in no room, or above or below all that stands in it, sees all.
 
         Args:
             polygons: The floors (P, 2) m; room i is the i-th. They should reach to the middle of the walls, so that a
@@ -255,10 +256,11 @@ class SceneBuilder:
             ]
         )
         tables = np.column_stack([owners, np.array(textures)[faces.material], frame.first, frame.counts])
-        edges = [
-            np.column_stack([polygon, np.roll(polygon, -1, 0), np.full(len(polygon), number)])
-            for number, polygon in enumerate(self._polygons)
-        ]
+        edges = []
+        for number, floor in enumerate(self._polygons):
+            inside = boxes[objects[:, 5] == number]
+            span = [inside[:, 2].min(initial=np.inf), inside[:, 5].max(initial=-np.inf)]
+            edges.append(np.column_stack([floor, np.roll(floor, -1, 0), np.tile([number, *span], (len(floor), 1))]))
         scene = Scene(
             np.ascontiguousarray(faces.vertices.T, np.float32),
             frame.planes.astype(np.float32),
@@ -268,7 +270,7 @@ class SceneBuilder:
             lightels,
             boxes.astype(np.float32),
             objects.astype(np.int32),
-            np.concatenate([np.zeros((0, 5)), *edges]).astype(np.float32),
+            np.concatenate([np.zeros((0, 7)), *edges]).astype(np.float32),
             np.array([corners for _, _, corners in self._portals]).reshape(-1, 4, 3).astype(np.float32),
             np.array([rooms[:2] for rooms in self._portals]).reshape(-1, 2).astype(np.int32),
             np.array([len(self._polygons)], np.int32),
@@ -285,7 +287,7 @@ class SceneBuilder:
             raise ValueError(f"{where}: colour {colour}: must be three numbers in 0..1")
         if not (np.isfinite(scale) and scale > 0 and np.isfinite(glow) and glow >= 0):
             raise ValueError(f"{where}: scale={scale}, glow={glow}: must be finite, scale above 0, glow at least 0")
-        return self._number(Material(texture, tuple(colour), scale, glow))
+        return self._number(Material(texture, (colour[0], colour[1], colour[2]), scale, glow))
 
     def _number(self, material: Material) -> int:
         return self._materials.setdefault(material, len(self._materials))

@@ -62,7 +62,7 @@ def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones, marks
     height, width = face_of.shape
     for row in range(height):
         faces = face_of[row]
-        start = 0
+        start = np.int64(0)  # a literal would have the kernels below compiled twice
         while start < width:
             f = faces[start]
             stop = start + 1

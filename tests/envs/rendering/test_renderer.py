@@ -132,6 +132,14 @@ def test_portals_hide_only_what_is_hidden_anyway(furnished):
     np.testing.assert_array_equal(with_rooms["depth"][~differ], without["depth"][~differ])
 
 
+def test_from_above_all_rooms_are_open(furnished):
+    """Ceilings face down, so that a camera above them sees the plan."""
+    scene = furnished(0)
+    plan = one(scene, look((4.5, 2.3, 9), 0, -np.pi / 2), Camera.from_vertical_fov(96, 64, 0.7))["instance"]
+    assert {1, 11} < set(plan.ravel().tolist())  # both floors
+    assert not {2, 12} & set(plan.ravel().tolist())
+
+
 def test_the_same_bytes_alone_in_any_order_and_with_any_neighbours(furnished, monkeypatch):
     scenes, poses = [furnished(0), wall_scene(), furnished(1)], walks(24)
     which = np.arange(24) % 3
