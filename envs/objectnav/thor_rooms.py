@@ -2,7 +2,7 @@
 
 What they are: the real object layouts (positions, boxes, rotations, what lies on what) in **reconstructed shells**.
 The metadata has no walls, no doors and, for RoboTHOR, no floor; `thor_shells` infers walls and windows, and no door is
-known. Where one can walk in them agrees with what was published of the real ones to a median overlap (IoU) of 0.83 for
+known. Where one can walk in them agrees with what was published of the real ones to a median overlap (IoU) of 0.84 for
 iTHOR and 0.92 for RoboTHOR (`tests/envs/objectnav/overlap.py`).
 
 The metadata is five lists without scene names. Each runs in the order of its scenes' numbers, as the tests show: the
