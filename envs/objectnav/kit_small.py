@@ -58,9 +58,9 @@ def basketball(w: float, d: float, h: float) -> list[Part]:
     disc: Profile = ((0.5, 0), (0.5, 1))
     ring = tuple((2 * r, z) for r, z in disc)
     return [
-        turned("basketball", around(0, w), around(0, d), (0, h), skin, sides=10),
-        turned("seam", around(0, w), around(0, d), around(h / 2, seam * h), ring, sides=10),
-        turned("seam", around(0, seam * w), around(0, d), (0, h), ring, axis=0, sides=10),
+        turned("basketball", around(0, 0.96 * w), around(0, 0.96 * d), (0.02 * h, 0.98 * h), skin, sides=10),
+        turned("seam", around(0, w), around(0, d), around(h / 2, seam * h), ring, sides=12),
+        turned("seam", around(0, seam * w), around(0, d), (0, h), ring, axis=0, sides=12),
     ]
 
 
