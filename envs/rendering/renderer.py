@@ -108,6 +108,7 @@ class Renderer:
                 np.empty((threads, 2, 3, 8)),
                 np.empty((threads, rooms + 1, 4)),
                 np.empty((threads, portals, 4)),
+                np.empty((threads, 5, width), np.int32),
             ),
             drawn,
             atlas(),
@@ -139,15 +140,14 @@ class Renderer:
 def _stacked(scenes: Sequence[Scene]) -> tuple[Scene, NDArray[np.int64]]:
     """All scenes' arrays end to end, and (S, 2, 12) where each scene's begin and end."""
     axes = [1 if name == "vertices" else 0 for name in Scene._fields]
-    lengths = np.array([[array.shape[axis] for array, axis in zip(s, axes, strict=True)] for s in scenes])
+    lengths = np.array([[scene[field].shape[axis] for field, axis in enumerate(axes)] for scene in scenes])
     ends = np.cumsum(lengths, 0)
-    extents = np.stack([ends - lengths, ends], 1)
-    if len(scenes) == 1:
-        return scenes[0], extents
-    arrays = [np.concatenate(parts, axis) for parts, axis in zip(zip(*scenes, strict=True), axes, strict=True)]
-    for array in arrays:
-        array.setflags(write=False)  # a different type to Numba
-    return Scene(*arrays), extents
+    arrays: list[NDArray[Any]] = []
+    for field, axis in enumerate(axes):
+        parts = [scene[field] for scene in scenes]
+        arrays.append(np.concatenate(parts, axis) if len(parts) > 1 else parts[0].view())
+        arrays[-1].setflags(write=False)  # to Numba a type of its own
+    return Scene(*arrays), np.stack([ends - lengths, ends], 1)
 
 
 @kernel
@@ -163,12 +163,13 @@ def _render(
             scratch.sides[thread],
             scratch.windows[thread],
             scratch.screens[thread],
+            scratch.marks[thread],
         )
         views = len(scene_of_view)
         for view in range(views * thread // threads, views * (thread + 1) // threads):
             scene = _of(scenes, extents[scene_of_view[view]])
             draw(scene, poses[view], lens, least_px, inverse[thread], face_of[thread], own)
-            shade(scene, poses[view], lens, inverse[thread], face_of[thread], view, images, atlas, tones)
+            shade(scene, poses[view], lens, inverse[thread], face_of[thread], view, images, atlas, tones, own.marks)
 
 
 @kernel
