@@ -1,6 +1,7 @@
 """Frames per second of the synthetic house: `python tests/envs/rendering/bench.py`.
 
-It is no test, since it needs a quiet machine. The time of a thread's own work is printed too: on a machine that others use, it says what a quiet one would do.
+It is no test, since it needs a quiet machine. The time of a thread's own work is printed too: on a machine that others
+use, it says what a quiet one would do.
 """
 
 import sys
