@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.rendering import textures
 from foveal.envs.rendering.lanes import TOP, channels, mix
 from foveal.kernels import inlined, kernel
 
@@ -23,8 +22,10 @@ _ONE_BITS = np.uint64(12)
 
 _FINE = np.float32(256)
 
-_COARSEST = textures.LEVELS - 1
-_STARTS = textures.TEXELS
+_COARSEST = 8
+"""Mip level of one texel: `textures.LEVELS` less 1."""
+
+_STARTS = 0b1_01_01_01_01_01_01_01_01
 """Its bits below bit 2 n are where the level of 2**n texels a side starts: 1 + 4 + 16 + ..."""
 
 
