@@ -31,7 +31,7 @@ class Renderer:
         outputs: Which images: of "rgb" (H, W, 3) uint8 sRGB; "depth" (H, W) float32 z-depth in m, inf where nothing is;
             "instance" and "semantic" (H, W) int32, -1 where nothing is; "normal" (H, W, 3) float32, the surface's
             normal in the world's frame, 0 where nothing is.
-        views: M, how many views a call of `render` draws; None: as many as it is given.
+        views: M, how many views a call of `render` draws (rows times cameras); None: as many as it is given.
         least_px: Objects whose parts would be smaller than so many pixels are drawn as boxes; 0: never.
     """
 

@@ -110,7 +110,7 @@ class SceneBuilder:
         """Add an object, the unit of culling and of the level of detail.
 
         Where its parts would be some 2 pixels large and less, the box around it is drawn in their place. The box lies
-        along the axes of the first part's pose.
+        along the axes of the first part's pose. Faces are seen from their outside alone, and nothing is transparent.
 
         Args:
             parts: (mesh, its pose T_world_mesh (4, 4), material) of each.
