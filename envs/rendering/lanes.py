@@ -32,9 +32,9 @@ def pack(red, green, blue):
 def mix(low_left, low_right, high_left, high_right, a, b):
     """Between four colours (bilinear): `a` in [0, 256) of those on the right, `b` of those above."""
     both = a * b >> 8
-    right, high = a - both, b - both
-    low_left *= 256 - right - b
-    return ((low_left + low_right * right + high_left * high + high_right * both) >> 8) & _CHANNELS
+    right = (low_right - low_left) * (a - both)  # channels may borrow from each other: the sum pays it back
+    high = (high_left - low_left) * (b - both)
+    return (((low_left << 8) + right + high + (high_right - low_left) * both) >> 8) & _CHANNELS
 
 
 @inlined

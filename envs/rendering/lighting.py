@@ -101,8 +101,9 @@ def _field(faces: Faces, solid: NDArray[np.bool_]) -> tuple[NDArray[np.float64],
     """Lowest voxel's centre (3,) m, size of a voxel in m, and distances (X, Y, Z) m to the nearest solid face."""
     points = np.ascontiguousarray(faces.vertices[faces.corners][solid])
     low, high = points.min((0, 1)), points.max((0, 1))
-    extent = high - low + 8 * _VOXEL_M
-    voxel = max(_VOXEL_M, float(np.cbrt(extent.prod() / _MOST_VOXELS)))
+    voxel = _VOXEL_M
+    while (np.ceil((high - low) / voxel) + 7).prod() > _MOST_VOXELS:
+        voxel *= 1.05
     low = low - 3 * voxel
     shape = tuple(int(n) for n in np.ceil((high - low) / voxel) + 4)
     field = np.full(shape, _FAR, np.float32)

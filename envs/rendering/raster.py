@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from foveal.envs.rendering.culling import NEAR_M, nearest, open_windows, too_small
 from foveal.kernels import inlined, kernel
 
-EDGE_ON_M = 1e-6
+EDGE_ON_M = 1e-5
 """A face whose plane passes the camera this closely is seen from its edge, and shows nothing."""
 
 

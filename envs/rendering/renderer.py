@@ -26,12 +26,12 @@ class Renderer:
     """Draws M views at once; a view's images depend on its scene and pose alone.
 
     Args:
-        scenes: At least one; shared by any number of views.
+        scenes: At least one; shared by any number of views. Several are copied into one array of each kind.
         camera: Of all views.
         outputs: Which images: of "rgb" (H, W, 3) uint8 sRGB; "depth" (H, W) float32 z-depth in m, inf where nothing is;
             "instance" and "semantic" (H, W) int32, -1 where nothing is; "normal" (H, W, 3) float32, the surface's
             normal in the world's frame, 0 where nothing is.
-        views: M, how many views a call of `render` draws; None: as many as it is given.
+        views: M, how many views a call of `render` draws (rows times cameras); None: as many as it is given.
         least_px: Objects whose parts would be smaller than so many pixels are drawn as boxes; 0: never.
     """
 
@@ -71,7 +71,10 @@ class Renderer:
         Returns:
             An array (M, H, W) or (M, H, W, 3) for each output.
         """
-        scene_of_view = np.ascontiguousarray(scene_of_view, np.int64)
+        scene_of_view = np.ascontiguousarray(scene_of_view)
+        if scene_of_view.dtype.kind not in "iu" and scene_of_view.size:
+            raise ValueError(f"scene_of_view of type {scene_of_view.dtype}: must be whole numbers")
+        scene_of_view = scene_of_view.astype(np.int64)
         poses = np.ascontiguousarray(T_world_cam, np.float64)
         count = len(scene_of_view) if scene_of_view.ndim == 1 else -1
         if count < 0 or poses.shape != (count, 4, 4) or (self.views is not None and count != self.views):

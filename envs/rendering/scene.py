@@ -53,8 +53,8 @@ class Scene(NamedTuple):
         boxes: (K, 7) float32: lowest and highest corner of an object, m, and the size of its details, m.
         objects: (K, 8) int32: first and last + 1 vertex, first and last + 1 face, then 6 if there is a box that stands
             for it (behind its faces, with 8 vertices behind its vertices), room (-1 any), instance, semantic.
-        room_edges: (E, 7) float32: ends (x, y, x, y) of the edges of the rooms' floors, m; which room; and from where to
-            where what stands in it reaches, z, m.
+        room_edges: (E, 7) float32: ends (x, y, x, y) of the edges of the rooms' floors, m; which room; least and
+            greatest z, m, of what stands in it.
         portals: (P, 4, 3) float32 m, corners of the openings between rooms.
         portal_rooms: (P, 2) int32 rooms on both sides.
         room_count: (1,) int32.
@@ -110,7 +110,7 @@ class SceneBuilder:
         """Add an object, the unit of culling and of the level of detail.
 
         Where its parts would be some 2 pixels large and less, the box around it is drawn in their place. The box lies
-        along the axes of the first part's pose.
+        along the axes of the first part's pose. Faces are seen from their outside alone, and nothing is transparent.
 
         Args:
             parts: (mesh, its pose T_world_mesh (4, 4), material) of each.

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.rendering import textures
 from foveal.envs.rendering.lanes import TOP, channels, mix
 from foveal.kernels import inlined, kernel
 
@@ -23,8 +22,10 @@ _ONE_BITS = np.uint64(12)
 
 _FINE = np.float32(256)
 
-_COARSEST = textures.LEVELS - 1
-_STARTS = textures.TEXELS
+_COARSEST = 8
+"""Mip level of one texel: `textures.LEVELS` less 1."""
+
+_STARTS = 0b1_01_01_01_01_01_01_01_01
 """Its bits below bit 2 n are where the level of 2**n texels a side starts: 1 + 4 + 16 + ..."""
 
 
@@ -62,6 +63,10 @@ def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones, marks
     height, width = face_of.shape
     for row in range(height):
         faces = face_of[row]
+        if len(images.depth):
+            depth = images.depth[view, row]
+            for column in range(width):
+                depth[column] = np.float32(1) / inverse[row, column]  # infinite where nothing is
         start = np.int64(0)  # a literal would have the kernels below compiled twice
         while start < width:
             f = faces[start]
@@ -71,7 +76,7 @@ def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones, marks
             if f < 0:
                 _nothing(view, row, start, stop, images)
             else:
-                _tell(scene, f, inverse[row], view, row, start, stop, images)
+                _tell(scene, f, view, row, start, stop, images)
                 if len(images.rgb):
                     pixels = images.rgb[view, row]
                     _paint(scene, f, pose, lens, inverse[row], row, start, stop, pixels, atlas, tones, marks)
@@ -84,8 +89,6 @@ def _nothing(view, row, start, stop, images):
     if len(images.rgb):
         for i in range(3):
             _repeat(images.rgb[view, row, :, i], start, count, np.uint8(BACKGROUND[i]))
-    if len(images.depth):
-        _repeat(images.depth[view, row], start, count, np.float32(np.inf))
     if len(images.instance):
         _repeat(images.instance[view, row], start, count, np.int32(-1))
     if len(images.semantic):
@@ -96,13 +99,9 @@ def _nothing(view, row, start, stop, images):
 
 
 @inlined
-def _tell(scene, f, inverse, view, row, start, stop, images):
-    """Depth, identities and normals of a run."""
+def _tell(scene, f, view, row, start, stop, images):
+    """Identities and normals of a run."""
     thing, count = scene.objects[scene.tables[f, 0]], stop - start
-    if len(images.depth):
-        depth = images.depth[view, row]
-        for k in range(count):
-            depth[np.uint64(start + k)] = np.float32(1) / inverse[np.uint64(start + k)]
     if len(images.instance):
         _repeat(images.instance[view, row], start, count, thing[6])
     if len(images.semantic):

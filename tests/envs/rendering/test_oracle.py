@@ -48,7 +48,9 @@ def views(count, seed):
 
 def agreement(scene, poses, least_px):
     """Share of pixels of the same instance, and errors of depth, m, and relative ones, on those."""
-    images = Renderer([scene], CAMERA, ("depth", "instance"), least_px=least_px).render(np.zeros(len(poses)), poses)
+    images = Renderer([scene], CAMERA, ("depth", "instance"), least_px=least_px).render(
+        np.zeros(len(poses), int), poses
+    )
     expected = [cast(scene, CAMERA, pose, least_px) for pose in poses]
     depth, instance = (np.array(parts) for parts in zip(*expected, strict=True))
     same = images["instance"] == instance

@@ -241,6 +241,8 @@ def test_bad_input():
         renderer.render([0], poses[:1])
     with pytest.raises(ValueError, match="there are 1"):
         renderer.render([0, 1], poses)
+    with pytest.raises(ValueError, match="type float64: must be whole numbers"):
+        renderer.render([0.0, 0.0], poses)
     poses[1, 0, 3] = np.nan
     with pytest.raises(ValueError, match="T_world_cam: must be finite"):
         renderer.render([0, 0], poses)

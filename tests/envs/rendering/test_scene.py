@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from foveal.envs.rendering import meshes, textures
+from foveal.envs.rendering import lighting, meshes, shading, textures
 from foveal.envs.rendering.export import triangles
 from foveal.envs.rendering.lanes import TOP
 from foveal.envs.rendering.renderer import Renderer
@@ -166,6 +166,16 @@ def test_textures_tile_and_keep_the_colour(name):
     seam = np.abs(picture[:, 0] - picture[:, -1]).mean()
     if name not in ("books", "checker", "stripes", "tile", "brick", "planks", "parquet"):
         assert seam < 1.5 * finest
+
+
+def test_kernels_have_the_atlas_layout():
+    """Kernels have it as numbers of their own, so that their cache sees a change."""
+    assert shading._COARSEST == textures.LEVELS - 1
+    starts = np.cumsum([0, *(4**level for level in range(textures.LEVELS))])
+    for level, start in enumerate(starts[:-1]):
+        assert shading._STARTS & (4**level - 1) == start
+    assert starts[-1] == textures.TEXELS and 2**shading._COARSEST == textures.SIZE
+    assert 2 ** int(shading._ONE_BITS) == textures.ONE == lighting.ONE
 
 
 def test_a_texture_is_where_its_coordinates_say():
