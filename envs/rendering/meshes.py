@@ -95,6 +95,10 @@ def polygon(points: ArrayLike) -> Mesh:
     return Mesh(np.column_stack([points, np.zeros(len(points))]), faces, points[faces])
 
 
+_SLIVER_M = 1e-6
+"""Stretches of a wall that are narrower are left out."""
+
+
 def wall_with_holes(width: float, height: float, holes: Sequence[tuple[float, float, float, float]] = ()) -> Mesh:
     """A wall from the origin along x, upright in the x-z plane, that faces +y.
 
@@ -109,10 +113,12 @@ def wall_with_holes(width: float, height: float, holes: Sequence[tuple[float, fl
     columns = np.unique([0.0, width, *cuts[:, :2].ravel()])
     corners: list[list[float]] = []
     for left, right in pairwise(columns):
+        if right - left < _SLIVER_M:
+            continue
         bottom = 0.0
         across = cuts[(cuts[:, 0] < right) & (cuts[:, 1] > left)]
         for low, top in (*across[np.argsort(across[:, 2])][:, 2:], (height, height)):
-            if low > bottom:
+            if low - bottom > _SLIVER_M:
                 corners += [[right, 0, bottom], [left, 0, bottom], [left, 0, low], [right, 0, low]]
             bottom = max(bottom, top)
     vertices = np.asarray(corners, np.float64).reshape(-1, 3)
