@@ -84,6 +84,13 @@ WORLDS: dict[str, World] = {
         "derivative, reference_state, state: 4x1",
         "1 real",
     ),
+    "foveal/ObjectNav-v0": World(
+        "foveal.envs.objectnav.world:ObjectNavEnv",
+        "foveal.envs.objectnav.world:ObjectNav",
+        "find a thing in a house, by sight: rooms of AI2-THOR, or procedural ones",
+        "depth, rgb: 64x64",
+        "6",
+    ),
 }
 
 

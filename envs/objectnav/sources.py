@@ -44,13 +44,17 @@ def _procedural(split: str, count: int, first: int, rooms: int) -> tuple[House, 
 
 @cache
 def _rooms(family: str, split: str) -> tuple[House, ...]:
+    """All kinds of rooms by turns, so that a few are of all kinds."""
     from foveal.envs.objectnav import thor_rooms
 
-    return tuple(map(thor_rooms.house, thor_rooms.names(family, split)))
+    names = thor_rooms.names(family, split)  # type: ignore[arg-type]
+    if family == "ithor":
+        names = tuple(sorted(names, key=lambda name: (int(name.removeprefix("FloorPlan")) % 100, name)))
+    return tuple(map(thor_rooms.house, names))
 
 
 def _from_file(path: str, count: int, first: int) -> tuple[House, ...]:
-    from foveal.envs.objectnav.house_json import read_houses
+    from foveal.envs.objectnav.house_files import read_houses
 
     found = read_houses(path)
     last = len(found) if count == 0 else first + count

@@ -45,7 +45,7 @@ path and do not succeed at once. An episode is terminated by End and truncated a
 # Infos
 
 ``success``, ``spl``, ``soft_spl``, ``distance_to_goal`` m, ``path_length`` m, ``curvature`` 1/m, ``collisions``,
-``start_distance`` m and ``distance_bin`` (0: below 1 m, 1: to 3 m, 2: to 6 m, 3: above), ``house``, ``goal``; at the end,
+``start_distance`` m and ``distance_bin`` (0: to 1 m, 1: to 3 m, 2: to 6 m, 3: above), ``house``, ``goal``; at the end,
 with `expert`, also ``expert_length`` and ``sel``. See `foveal.envs.objectnav.metrics`.
 
 # Versions
@@ -58,7 +58,9 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from gymnasium import spaces
@@ -70,14 +72,16 @@ from foveal.envs.objectnav.episodes import ACTIONS, TERMS, Rules, act_rows, begi
 from foveal.envs.objectnav.expert import TURN
 from foveal.envs.objectnav.goals import Goals
 from foveal.envs.objectnav.obstacles import MOVE_M
+from foveal.envs.objectnav.palettes import Palette
 from foveal.envs.objectnav.params import ObjectNavParams
 from foveal.envs.objectnav.sources import houses_of
-from foveal.envs.objectnav.tasks import tasks_of
+from foveal.envs.objectnav.tasks import Tasks, tasks_of
 from foveal.envs.objectnav.types import TYPES
 from foveal.envs.objectnav.views import HEIGHT, WIDTH, IndoorScene, draw
 from foveal.envs.objectnav.visibility import Eye, find
 from foveal.envs.overlay import Annotation
 from foveal.envs.rendering.renderer import Renderer
+from foveal.envs.rendering.scene import Scene
 from foveal.kernels import launch
 from foveal.optics.camera import Camera
 from foveal.optics.transforms import look
@@ -88,6 +92,10 @@ RATE = 4.0
 """Actions per second of a video."""
 BINS_M = (1.0, 3.0, 6.0)
 """Borders of the bins of ``info["distance_bin"]``."""
+
+
+Source = tuple[str, str, int, int, int]
+"""The arguments of `houses_of`."""
 
 
 class ObjectNav(BatchEnv):
@@ -109,18 +117,14 @@ class ObjectNav(BatchEnv):
     def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         p = self.params
         self.metadata["render_fps"] = int(RATE)
-        self.houses = houses_of(p.scenes, p.split, p.houses, p.first_house, p.rooms)
+        source = (p.scenes, p.split, p.houses, p.first_house, p.rooms)
+        self.houses = houses_of(*source)
         self.camera = Camera.from_vertical_fov(p.width, p.height, p.vertical_fov)
         half = math.tan(p.vertical_fov / 2)
-        self.goals = Goals(
-            self.houses,
-            p.categories,
-            eye=Eye(p.camera_height, half * p.width / p.height, half),
-            reach=p.success_distance,
-        )
-        self.tasks = tasks_of(self.goals, p.start_distances)
+        eye = Eye(p.camera_height, half * p.width / p.height, half)
+        self.goals, self.tasks = _prepared(source, p.categories, eye, p.success_distance, p.start_distances)
         self._images = [name for name in ("rgb", "depth", "semantic") if getattr(p, name)]
-        self._dressed, self._screen = dressed(self.houses, p.palette), None
+        self._dressed, self._screen = _dressed(source, p.palette), None
         if self._images:
             self.renderer = Renderer(self._dressed, self.camera, self._images)
         image = (p.height, p.width)
@@ -323,18 +327,21 @@ class ObjectNav(BatchEnv):
         )
 
 
-def dressed(houses: Sequence[Any], palette: str) -> list[Any]:
+@lru_cache(maxsize=4)
+def _prepared(
+    source: Source, categories: tuple[str, ...], eye: Eye, reach: float, distances: tuple[float, float]
+) -> tuple[Goals, Tasks]:
+    """What worlds with the same houses and goals share; nothing in it changes after this."""
+    goals = Goals(houses_of(*source), categories, eye=eye, reach=reach)
+    return goals, tasks_of(goals, distances)
+
+
+@lru_cache(maxsize=4)
+def _dressed(source: Source, palette: Palette) -> tuple[Scene, ...]:
     """The houses as they are drawn; each keeps its looks whatever others stand beside it."""
     from foveal.envs.objectnav.dressing import dress
 
-    return [dress(house, seed=_looks(house.name), palette=palette) for house in houses]
-
-
-def _looks(name: str) -> int:
-    """A seed from a name."""
-    import zlib
-
-    return zlib.crc32(name.encode())
+    return tuple(dress(house, seed=crc32(house.name.encode()), palette=palette) for house in houses_of(*source))
 
 
 class ObjectNavEnv(SingleEnv):
