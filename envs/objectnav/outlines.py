@@ -14,7 +14,7 @@ Rectangle = tuple[float, float, float, float]
 
 
 def outline(box: Rectangle, cuts: Sequence[Rectangle]) -> Vector:
-    """Corners (P, 2), counter-clockwise, of the largest connected part of the box outside all cuts; holes are filled."""
+    """Corners (P, 2), counter-clockwise, of the largest connected part of the box outside all cuts."""
     xs = np.unique([box[0], box[2], *(np.clip(cut[i], box[0], box[2]) for cut in cuts for i in (0, 2))])
     ys = np.unique([box[1], box[3], *(np.clip(cut[i], box[1], box[3]) for cut in cuts for i in (1, 3))])
     x, y = np.meshgrid((xs[:-1] + xs[1:]) / 2, (ys[:-1] + ys[1:]) / 2, indexing="ij")

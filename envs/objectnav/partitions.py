@@ -1,7 +1,7 @@
 """Inner walls of RoboTHOR's apartments, inferred from the paintings on them.
 
-The five furnishings of one plan (FloorPlan_Train1_1 to _5) share its walls: where the paintings of all five hang, a wall
-stands.
+The five furnishings of one plan (FloorPlan_Train1_1 to _5) share its walls: where the
+paintings of all five hang, a wall stands.
 """
 
 from __future__ import annotations

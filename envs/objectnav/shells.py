@@ -12,12 +12,25 @@ from foveal.envs.objectnav.outlines import Rectangle, outline
 from foveal.envs.objectnav.partitions import APARTMENT, both_sides, partitions
 
 FLAT = frozenset(
-    "Blinds HandTowelHolder LightSwitch Mirror Painting Poster ToiletPaperHanger TowelHolder Window".split()
+    [
+        "Blinds",
+        "HandTowelHolder",
+        "LightSwitch",
+        "Mirror",
+        "Painting",
+        "Poster",
+        "ToiletPaperHanger",
+        "TowelHolder",
+        "Window",
+    ]
 )
 """Types that lie flat against a wall."""
 
 FACING = FLAT - {"Mirror", "Painting", "Poster", "Window"} | {"Fridge", "Toilet"}
 """Types with a wall at their back whose yaw says where that is."""
+
+_WINDOW_M = 0.6
+"""A window's middle lies no farther from the wall that it is in."""
 
 _REACH_M = 0.5
 """What hangs on a wall has at least so much floor before it."""
@@ -32,7 +45,9 @@ def room_shell(kind: str, things: Sequence[Thing]) -> Shell:
     things = straightened(things)
     box = _extent(things)
     room = Room("room|1", kind, outline(box, _cuts(box, things)))
-    return (room,), walls_around(room, _height(things)), (), tuple(things)
+    walls = walls_around(room, _height(things))
+    holes = (_hole(thing, walls) for thing in things if thing.type == "Window")
+    return (room,), walls, tuple(hole for hole in holes if hole), tuple(things)
 
 
 def apartment_shell(things: Sequence[Thing], paintings: Sequence[Thing]) -> Shell:
@@ -45,6 +60,32 @@ def apartment_shell(things: Sequence[Thing], paintings: Sequence[Thing]) -> Shel
 
 def _height(things: Sequence[Thing]) -> float:
     return float(max(CEILING_M, max(thing.bounds[1][2] for thing in things)))
+
+
+def _hole(window: Thing, walls: Sequence[Wall]) -> Opening | None:
+    """The hole that a window needs in the nearest wall along it, if one runs there."""
+    low, high = window.bounds
+    axis = _thin(window)
+    best, nearest = None, _WINDOW_M
+    for wall in walls:
+        start, end = np.array(wall.start), np.array(wall.end)
+        length = float(np.hypot(*(end - start)))
+        if abs(start[axis] - end[axis]) > 1e-6 or abs(start[axis] - window.centre[axis]) >= nearest:
+            continue
+        ends = (np.array([low[1 - axis], high[1 - axis]]) - start[1 - axis]) * np.sign(end - start)[1 - axis]
+        near, far = np.clip(np.sort(ends), 0.0, length)
+        if far - near > 0.8 * (high - low)[1 - axis]:
+            nearest = abs(start[axis] - window.centre[axis])
+            top = min(float(high[2]), wall.height)
+            best = Opening(
+                f"opening|{window.id}",
+                "window",
+                (wall.id, None),
+                (wall.room, None),
+                (float(near), float(far)),
+                (max(float(low[2]), 0.0), top),
+            )
+    return best
 
 
 def _extent(things: Sequence[Thing]) -> Rectangle:

@@ -11,12 +11,11 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
 from foveal.envs.objectnav.house import House
 from foveal.envs.objectnav.shells import apartment_shell, room_shell
+from foveal.envs.objectnav.thor_assets import databases
 from foveal.envs.objectnav.thor_things import things
 
 Family = Literal["ithor", "robothor"]
@@ -85,14 +84,6 @@ def _objects(name: str) -> tuple[str, list[dict[str, Any]]]:
         if number and 0 <= int(number[1]) - first < 30:
             return KINDS[rooms], _metadata()[rooms][int(number[1]) - first]
     raise ValueError(f"no scene {name!r}: FloorPlan1-30, 201-230, 301-330, 401-430, _Train1_1-12_5 or _Val1_1-3_5")
-
-
-def databases() -> Path:
-    """The folder of procthor's databases, found without importing procthor (which would import ai2thor)."""
-    found = find_spec("procthor")
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError("iTHOR's and RoboTHOR's rooms need procthor: pip install procthor")
-    return Path(next(iter(found.submodule_search_locations))) / "databases"
 
 
 @cache

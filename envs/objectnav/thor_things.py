@@ -28,7 +28,17 @@ HUNG = frozenset(
 )
 """Types that hang flat on a wall or a rail and stop nobody."""
 
-PARTS = frozenset("BathtubBasin Faucet HandTowelHolder ShowerHead SinkBasin StoveKnob ToiletPaperHanger".split())
+PARTS = frozenset(
+    [
+        "BathtubBasin",
+        "Faucet",
+        "HandTowelHolder",
+        "ShowerHead",
+        "SinkBasin",
+        "StoveKnob",
+        "ToiletPaperHanger",
+    ]
+)
 """Small types that belong to something else, whose box says where one may walk."""
 
 _ARMCHAIR_M = 1.3
