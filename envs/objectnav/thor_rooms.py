@@ -76,6 +76,16 @@ def house(name: str) -> House:
     return House(name, rooms, walls, openings, inside, split_of(name))
 
 
+def records(name: str) -> list[dict[str, Any]]:
+    """What AI2-THOR says of the scene's objects, its `metadata["objects"]`: shared, and not to be changed.
+
+    Raises:
+        ValueError: Of a name that is not one of `names`.
+        ModuleNotFoundError: Without procthor.
+    """
+    return _objects(name)[1]
+
+
 def _objects(name: str) -> tuple[str, list[dict[str, Any]]]:
     if name in _ROBOTHOR:
         return "LivingRoom", _metadata()["robothor"][_ROBOTHOR.index(name)]
