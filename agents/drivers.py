@@ -262,6 +262,17 @@ def _gap_acceptance(env: BatchEnv, seed: int) -> Driver:
     return gap_acceptance(env, seed)
 
 
+def _explorer(name: str) -> Callable[[BatchEnv, int], Driver]:
+    def make(env: BatchEnv, seed: int) -> Any:
+        from foveal.agents.explorers import EXPLORERS
+
+        return EXPLORERS[name](env, seed)
+
+    return make
+
+
+EXPLORERS = ("bounce", "frontier", "oracle", "random-oracle-stop", "bounce-oracle-stop", "frontier-oracle-stop")
+"""Those of object navigation, see `foveal.agents.explorers`."""
 DRIVERS: dict[str, Callable[[BatchEnv, int], Driver]] = {
     "random": Random,
     "idle": Idle,
@@ -269,6 +280,7 @@ DRIVERS: dict[str, Callable[[BatchEnv, int], Driver]] = {
     "keep-right": KeepRight,
     "idm-mobil": IdmMobil,
     "gap-acceptance": _gap_acceptance,
+    **{name: _explorer(name) for name in EXPLORERS},
 }
 
 

@@ -25,7 +25,8 @@ Policy = Callable[[Any], Any]
 """Observations (N, …) to actions (N, …), or to a tuple that begins with them."""
 
 RATES = ("success", "collision")
-SHOWN = ("return", "length", "success", "collision", "speed")
+SHOWN = ("return", "length", "success", "collision", "speed", "spl", "soft_spl", "sel", "distance_to_goal", "curvature")
+_AT_THE_END = ("spl", "soft_spl", "sel", "distance_to_goal", "path_length", "curvature", "collisions", "distance_bin")
 _TOLD_BY = {"collision": "crashed", "speed": "speed"}  # metrics that need an info of the world
 _PACKAGES = ("foveal", "gymnasium", "numba", "numpy", "torch")
 
@@ -50,7 +51,8 @@ class Evaluation:
         seed: The first row seed; the others follow it.
         episodes: Number of seeds E.
         per_episode: name -> (E,) float64, in the order of the seeds: ``return``; ``length`` in steps;
-            ``success``, 1 where the time limit was reached without a crash; ``terminated``, 1 where it was not;
+            ``success``, 1 where the world says so, or else where the time limit was reached without a crash;
+            ``terminated``, 1 where it was not; what object navigation tells at the end, as `metrics` has it;
             and, where the world reports them, ``collision``, 1 after a crash, ``speed``, the episode's mean in m/s,
             and ``ttc``, its least time to collision in s, all as sampled at the decisions.
         metrics: name -> estimate of the mean of those in `SHOWN`: Wilson's interval for the rates `RATES`,
@@ -149,6 +151,8 @@ def first_episodes(env: BatchEnv, act: Policy, seed: int | Sequence[int]) -> dic
     totals = {key: np.zeros(env.num_envs) for key in ("return", "length", "success", "terminated")}
     if "risk" in infos:
         totals["ttc"] = np.full(env.num_envs, np.inf)
+    at_the_end = [key for key in ("success", *_AT_THE_END) if key in infos]
+    totals |= {key: np.zeros(env.num_envs) for key in at_the_end}
     totals |= {key: np.zeros(env.num_envs) for key, told in _TOLD_BY.items() if told in infos}
     while alive.any():
         actions = act(observations)
@@ -157,13 +161,17 @@ def first_episodes(env: BatchEnv, act: Policy, seed: int | Sequence[int]) -> dic
         )
         totals["return"] += np.where(alive, rewards, 0.0)
         totals["length"] += alive
-        totals["success"] += alive & truncated & ~terminated
+        ended = alive & (terminated | truncated)
+        if "success" not in at_the_end:
+            totals["success"] += ended & ~terminated
+        for key in at_the_end:
+            totals[key] = np.where(ended, infos[key], totals[key])
         totals["terminated"] += alive & terminated
         if "ttc" in totals:
             least = infos["risk"]["row"][:, MEASURES.index("time_to_collision_2d")]
             totals["ttc"] = np.where(alive, np.minimum(totals["ttc"], least), totals["ttc"])
         if "collision" in totals:
-            totals["collision"] += alive & infos["crashed"] & (terminated | truncated)
+            totals["collision"] += ended & infos["crashed"]
         if "speed" in totals:
             totals["speed"] += np.where(alive, infos["speed"], 0.0)
         alive &= ~(terminated | truncated)

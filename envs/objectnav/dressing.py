@@ -25,7 +25,7 @@ from foveal.optics.transforms import place
 _LAMPS = {"FloorLamp": 0.55, "DeskLamp": 0.3}
 """Strength of the light that a thing of these types gives."""
 
-_SHARED = frozenset("joinery joinery_front counter handle appliance window_frame".split())
+_SHARED = frozenset(["joinery", "joinery_front", "counter", "handle", "appliance", "window_frame"])
 """Roles that are one colour in a room."""
 
 

@@ -19,8 +19,8 @@ from foveal.envs.objectnav.expert import (
     ROTATE_RIGHT,
     TURN,
 )
-from foveal.envs.objectnav.obstacles import HEADINGS, MOVE_M, move_ahead
 from foveal.envs.objectnav.navigation import distance_at
+from foveal.envs.objectnav.obstacles import HEADINGS, MOVE_M, move_ahead
 from foveal.envs.objectnav.visibility import X, Y, is_found
 from foveal.envs.rng import uniform
 from foveal.kernels import kernel
@@ -140,7 +140,7 @@ def act_rows(start, stop, rows, actions, tasks, task, rules, walks, terms, rewar
         if action == MOVE_AHEAD:
             _move(r, task, house, walks)
             walks.left[r] = distance_at(
-                task.plan, task.lattice, house, task.field, tasks.offset[number],
+                task.obstacles, task.lattice, house, task.field, tasks.offset[number],
                 walks.position[r, 0], walks.position[r, 1],
             )  # fmt: skip
         elif action in (ROTATE_LEFT, ROTATE_RIGHT):
@@ -167,7 +167,7 @@ def act_rows(start, stop, rows, actions, tasks, task, rules, walks, terms, rewar
 def _move(r, task, house, walks):
     """Move ahead where that is possible, and keep account of the way."""
     heading = walks.heading[r]
-    x, y, moved = move_ahead(task.plan, house, walks.position[r, 0], walks.position[r, 1], heading)
+    x, y, moved = move_ahead(task.obstacles, house, walks.position[r, 0], walks.position[r, 1], heading)
     walks.position[r, 0], walks.position[r, 1] = x, y
     if not moved:
         walks.collided[r] = True

@@ -15,14 +15,11 @@ import numpy as np
 from foveal.envs.objectnav.house import House, Room, Thing, Vector
 
 _SEARCHED = frozenset(
-    """
-    Cabinet Drawer Shelf Sink SinkBasin Mirror Painting Poster Window ShelvingUnit Dresser SideTable TVStand Sofa
-    ArmChair Desk Television
-    """.split()
+    ["Cabinet", "Drawer", "Shelf", "Sink", "SinkBasin", "Mirror", "Painting", "Poster", "Window", "ShelvingUnit", "Dresser", "SideTable", "TVStand", "Sofa", "ArmChair", "Desk", "Television"]
 )
 """Types whose front is looked for if they have no model."""
 
-HOLDERS = frozenset("Dresser Desk SideTable TVStand ShelvingUnit CoffeeTable".split())
+HOLDERS = frozenset(["Dresser", "Desk", "SideTable", "TVStand", "ShelvingUnit", "CoffeeTable"])
 """Furniture that drawers and cabinets belong to."""
 
 _FREE_M = 1.2

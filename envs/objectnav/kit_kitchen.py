@@ -12,8 +12,6 @@ from .kit_parts import (
     Span,
     around,
     block,
-    frame,
-    legs,
     lying,
     thickness,
     turned,

@@ -11,7 +11,6 @@ from .kit_parts import (
     around,
     block,
     frame,
-    legs,
     lying,
     standing,
     thickness,

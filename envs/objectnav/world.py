@@ -68,14 +68,14 @@ from foveal.envs.batch import BatchEnv, Infos, Rows, SingleEnv
 from foveal.envs.objectnav import metrics
 from foveal.envs.objectnav.episodes import ACTIONS, TERMS, Rules, act_rows, begin_rows, walks
 from foveal.envs.objectnav.expert import TURN
-from foveal.envs.objectnav.obstacles import MOVE_M
 from foveal.envs.objectnav.goals import Goals
+from foveal.envs.objectnav.obstacles import MOVE_M
 from foveal.envs.objectnav.params import ObjectNavParams
 from foveal.envs.objectnav.sources import houses_of
 from foveal.envs.objectnav.tasks import tasks_of
 from foveal.envs.objectnav.types import TYPES
 from foveal.envs.objectnav.views import HEIGHT, WIDTH, IndoorScene, draw
-from foveal.envs.objectnav.visibility import Eye
+from foveal.envs.objectnav.visibility import Eye, find
 from foveal.envs.overlay import Annotation
 from foveal.envs.rendering.renderer import Renderer
 from foveal.kernels import launch
@@ -97,7 +97,8 @@ class ObjectNav(BatchEnv):
         houses: All of them, shared by the rows.
         goals: How one moves and succeeds in them.
         tasks: What may have to be done.
-        renderer: Draws what the agents see.
+        camera: The agents'.
+        renderer: Draws what they see.
     """
 
     Params = ObjectNavParams
@@ -109,7 +110,7 @@ class ObjectNav(BatchEnv):
         p = self.params
         self.metadata["render_fps"] = int(RATE)
         self.houses = houses_of(p.scenes, p.split, p.houses, p.first_house, p.rooms)
-        camera = Camera.from_vertical_fov(p.width, p.height, p.vertical_fov)
+        self.camera = Camera.from_vertical_fov(p.width, p.height, p.vertical_fov)
         half = math.tan(p.vertical_fov / 2)
         self.goals = Goals(
             self.houses,
@@ -121,7 +122,7 @@ class ObjectNav(BatchEnv):
         self._images = [name for name in ("rgb", "depth", "semantic") if getattr(p, name)]
         self._dressed, self._screen = dressed(self.houses, p.palette), None
         if self._images:
-            self.renderer = Renderer(self._dressed, camera, self._images)
+            self.renderer = Renderer(self._dressed, self.camera, self._images)
         image = (p.height, p.width)
         parts = {
             "rgb": spaces.Box(0, 255, (*image, 3), np.uint8),
@@ -243,6 +244,25 @@ class ObjectNav(BatchEnv):
             int(self.tasks.house[task]), int(self.tasks.category[task]), (float(x), float(y)), int(heading), int(tilt)
         )
         return np.zeros(0, np.int8) if found is None else found
+
+    @property
+    def collided(self) -> NDArray[np.bool_]:
+        """Which rows (N,) bumped into something in their last action."""
+        return self._walks.collided
+
+    @property
+    def tilts(self) -> NDArray[np.int64]:
+        """Looks up from the horizon (N,)."""
+        return self._walks.tilt
+
+    def found(self) -> NDArray[np.bool_]:
+        """In which rows (N,) End would succeed now."""
+        w, found = self._walks, np.empty(self.num_envs, np.bool_)
+        launch(
+            find, self.num_envs, self.goals.sights, self.goals.instances, self.goals.eye, self.tasks.house[w.task],
+            self.tasks.category[w.task], w.position, w.heading * TURN, w.tilt * TURN, found,
+        )  # fmt: skip
+        return found
 
     # Pictures
 
