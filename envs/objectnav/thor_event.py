@@ -68,7 +68,7 @@ class Event:
     def __getstate__(self) -> dict[str, Any]:
         """All that was asked for and may be, without the scene: so that events can be copied and pickled."""
         for name, part in vars(type(self)).items():
-            if isinstance(part, cached_property):
+            if isinstance(part, cached_property) and name not in _OF_SCENE:
                 getattr(self, name)
         return {name: value for name, value in self.__dict__.items() if name not in _OF_SCENE}
 
