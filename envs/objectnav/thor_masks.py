@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.envs.objectnav.house import Thing
 from foveal.envs.objectnav.thor_place import Colour, Place
 from foveal.envs.objectnav.types import TYPES
 
@@ -24,6 +25,7 @@ class Segments:
 
     def __init__(self, place: Place, instance: NDArray[np.int32], semantic: NDArray[np.int32]) -> None:
         self._things, self._colours = place.house.things, place.colours
+        self._types = [_class_of(thing, place) for thing in self._things]
         self._thing = np.where(instance <= len(self._things), instance, 0) - 1  # -1 and -2: no thing
         self._kind = np.where(self._thing < 0, np.maximum(semantic, 0), 0)
 
@@ -36,7 +38,7 @@ class Segments:
         masks = {TYPES[k]: self._kind == k for k in np.unique(self._kind).tolist() if k > 0}
         for k in np.unique(self._thing).tolist():
             if k >= 0:
-                name = self._things[k].type
+                name = self._types[k]
                 masks[name] = masks.get(name, False) | (self._thing == k)
         return masks
 
@@ -49,7 +51,7 @@ class Segments:
         boxes = {TYPES[k]: (box(self._kind == k),) for k in np.unique(self._kind).tolist() if k > 0}
         for k in np.unique(self._thing).tolist():
             if k >= 0:
-                name = self._things[k].type
+                name = self._types[k]
                 boxes[name] = (*boxes.get(name, ()), box(self._thing == k))
         return boxes
 
@@ -64,6 +66,12 @@ class Segments:
     def _painted(self, of_things: list[Colour]) -> Frame:
         palette = np.array([(0, 0, 0), *(self._colours[name] for name in TYPES[1:]), *of_things], np.uint8)
         return palette[np.where(self._thing >= 0, self._thing + len(TYPES), self._kind)]
+
+
+def _class_of(thing: Thing, place: Place) -> str:
+    """The class that AI2-THOR's client counts a thing to, by its id: a basin's "Sink|…|SinkBasin" is a "Sink"."""
+    named = thing.id.split("|")[0]
+    return named if named in place.colours else thing.type
 
 
 def box(mask: Mask) -> Box:

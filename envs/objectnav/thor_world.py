@@ -267,7 +267,7 @@ def _scenes(scenes: str, split: str, first: int, count: int) -> list[Any]:
     stop = first + count if count else None
     found: list[Any]
     if scenes in ("ithor", "robothor"):
-        found = list(thor_rooms.names("ithor" if scenes == "ithor" else "robothor", _split(split)))[first:stop]
+        found = [name for name in thor_rooms.names(scenes) if thor_rooms.split_of(name) == split][first:stop]
     elif scenes == "procedural":
         raise ValueError("scenes='procedural', backend='ai2thor': must be ithor, robothor or a file of ProcTHOR houses")
     else:
@@ -275,7 +275,3 @@ def _scenes(scenes: str, split: str, first: int, count: int) -> list[Any]:
     if not found:
         raise ValueError(f"scenes={scenes!r}, split={split!r}: has no houses from first_house={first} on")
     return found
-
-
-def _split(name: str) -> Any:
-    return name

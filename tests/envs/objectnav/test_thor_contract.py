@@ -1,9 +1,11 @@
-"""What a script may rely on, whichever Controller it was given: foveal's, and AI2-THOR's where a build of it is."""
+"""What a script may rely on, whichever Controller it was given, foveal's or AI2-THOR's."""
 
 import copy
 import math
 import os
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,19 +20,33 @@ ARGUMENTS = {
 }  # fmt: skip
 
 
-def make(kind):
-    if kind == "ours":
-        return thor.Controller(**ARGUMENTS)
-    if not os.environ.get(thor_real.VARIABLE):
-        pytest.skip(f"the real AI2-THOR: {thor_real.VARIABLE} names no build")
+pytestmark = [  # of AI2-THOR's client
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module", params=["ours", "client", "real"])
+def running(request, tmp_path_factory):
+    """Our Controller; AI2-THOR's client on a program of ours in the place of a build; that client on a build."""
+    if request.param == "ours":
+        with thor.Controller(**ARGUMENTS) as controller:
+            yield controller
+        return
+    if request.param == "real" and not os.environ.get(thor_real.VARIABLE):
+        pytest.skip(f"{thor_real.VARIABLE} names no build of AI2-THOR")
     if find_spec("ai2thor") is None:
-        pytest.skip("the real AI2-THOR: its client is not installed")
-    return thor_real.controller(**ARGUMENTS)
-
-
-@pytest.fixture(scope="module", params=["ours", "real"])
-def running(request):
-    with make(request.param) as controller:
+        pytest.skip("AI2-THOR's client is not installed: pip install 'foveal[thor]'")
+    if request.param == "client":
+        program = tmp_path_factory.mktemp("thor") / "program"
+        program.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name('thor_program.py')}\n")
+        program.chmod(0o755)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOME", str(program.parent))  # where it writes logs
+            with thor_real.controller(program, **ARGUMENTS) as controller:
+                yield controller
+        return
+    with thor_real.controller(**ARGUMENTS) as controller:
         yield controller
 
 
