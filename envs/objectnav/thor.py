@@ -55,7 +55,7 @@ class Controller:
     last_event: Event
 
     def __init__(
-        self, scene: Any = None, width: int = 300, height: int = 300, headless: bool = False, **arguments: Any
+        self, *, scene: Any = None, width: int = 300, height: int = 300, headless: bool = False, **arguments: Any
     ) -> None:
         self._stopped = False
         if headless:
@@ -112,7 +112,8 @@ class Controller:
                 raise ValueError(f"Invalid action: {name}; there are {', '.join(ACTIONS)}")
             self._pose, result = act(name, self._stage, self._pose, told)
         except ValueError as error:
-            self._tell(Report(name, False, str(error), "InvalidAction" if name not in ACTIONS else "InvalidArgument"))
+            known = name in ACTIONS or name == "Initialize"
+            self._tell(Report(name, False, str(error), "InvalidArgument" if known else "InvalidAction"))
             raise
         except Refused as refused:
             self._tell(Report(name, False, str(refused), collided=refused.collided))

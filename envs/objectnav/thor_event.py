@@ -116,7 +116,7 @@ class Event:
     @cached_property
     def instance_segmentation_frame(self) -> Frame | None:
         """(H, W, 3) uint8 in the colours of objects; walls and what else is no object have their type's."""
-        return self._wanted and self._wanted.instance_frame()
+        return self._wanted.instance_frame() if self._wanted else None
 
     @cached_property
     def semantic_segmentation_frame(self) -> Frame | None:
@@ -137,7 +137,7 @@ class Event:
     @cached_property
     def instance_detections2D(self) -> dict[str, Box] | None:
         """(left, top, right, bottom) pixels, both ends inside, of each object in view, by its id."""
-        return self._wanted and self._wanted.instance_boxes()
+        return self._wanted.instance_boxes() if self._wanted else None
 
     @cached_property
     def class_detections2D(self) -> dict[str, tuple[Box, ...]]:
@@ -190,6 +190,8 @@ def metadata(stage: Stage, pose: Pose, report: Report) -> dict[str, Any]:
         there = record["position"]
         record["visible"] = record["isInteractable"] = seen
         record["distance"] = math.dist(position.values(), (there["x"], there["y"], there["z"]))
+    result = copy.deepcopy(report.result)
+    older = {"reachablePositions": result} if report.action == "GetReachablePositions" else {}  # an alias in AI2-THOR
     colours = [{"name": name, "color": list(colour)} for name, colour in place.colours.items()]
     return {
         "agentId": 0,
@@ -197,7 +199,7 @@ def metadata(stage: Stage, pose: Pose, report: Report) -> dict[str, Any]:
         "lastActionSuccess": report.success,
         "errorMessage": report.message,
         "errorCode": report.code,
-        "actionReturn": copy.deepcopy(report.result),
+        "actionReturn": result,
         "sceneName": place.name,
         "agent": {
             "name": "agent",
@@ -219,6 +221,7 @@ def metadata(stage: Stage, pose: Pose, report: Report) -> dict[str, Any]:
         "screenWidth": settings.width,
         "screenHeight": settings.height,
         "thirdPartyCameras": [],
+        **older,
     }
 
 

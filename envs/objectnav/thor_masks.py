@@ -48,6 +48,7 @@ class Segments:
 
     def class_boxes(self) -> dict[str, tuple[Box, ...]]:
         """The boxes of the objects of each type in view; of walls and such, one around all."""
+        boxes: dict[str, tuple[Box, ...]]
         boxes = {TYPES[k]: (box(self._kind == k),) for k in np.unique(self._kind).tolist() if k > 0}
         for k in np.unique(self._thing).tolist():
             if k >= 0:

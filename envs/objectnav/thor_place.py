@@ -100,8 +100,15 @@ def place_of(scene: Any) -> Place:
     if isinstance(scene, House):
         return Place(scene, scene.name)
     if isinstance(scene, dict):
-        return _of_json(json.dumps(scene, sort_keys=True))
+        return _of_json(json.dumps(scene, sort_keys=True, default=_plain))
     return _named(str(scene).removesuffix("_physics"))
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays for JSON."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise ValueError(f"scene: {type(value).__name__} has no place in a house's JSON")
 
 
 @lru_cache(maxsize=16)

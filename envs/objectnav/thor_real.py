@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ VARIABLE = "FOVEAL_THOR_EXECUTABLE"
 
 RELEASES = Path(".ai2thor", "releases")
 """Where AI2-THOR's client keeps builds, below the home folder."""
+
+START_S = 300.0
+"""How long a build may take to start."""
 
 
 def controller(executable: str | os.PathLike[str] | None = None, **arguments: Any) -> Any:
@@ -24,6 +29,7 @@ def controller(executable: str | os.PathLike[str] | None = None, **arguments: An
     Raises:
         ModuleNotFoundError: Where its client is not installed.
         FileNotFoundError: Where there is no build.
+        RuntimeError: Where the build does not start.
     """
     if find_spec("ai2thor") is None:
         raise ModuleNotFoundError("the real AI2-THOR needs its client: pip install 'foveal[thor]'")
@@ -31,7 +37,35 @@ def controller(executable: str | os.PathLike[str] | None = None, **arguments: An
     from ai2thor.controller import Controller  # type: ignore[import-not-found, unused-ignore]
 
     display = os.environ.get("DISPLAY") or ":0"  # its client wants some, a build for the cloud uses none
-    return Controller(local_executable_path=str(path), **{"x_display": display, **arguments})
+    started = Controller.__new__(Controller)
+    _start(started, path, {"local_executable_path": str(path), "x_display": display, **arguments})
+    return started
+
+
+def _start(controller: Any, path: Path, arguments: dict[str, Any]) -> None:
+    """Initialise a client's Controller; when its program ends before that is done, the client waits for ever."""
+    failures: list[Exception] = []
+
+    def initialise() -> None:
+        try:
+            controller.__init__(**arguments)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=initialise, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + START_S
+    while thread.is_alive():
+        thread.join(0.1)
+        process = getattr(getattr(controller, "server", None), "unity_proc", None)
+        status = None if process is None else process.poll()
+        if thread.is_alive() and (status is not None or time.monotonic() > deadline):
+            what = f"has not answered in {START_S:g} s" if status is None else f"ended at once, with status {status}"
+            raise RuntimeError(
+                f"{path} {what}: see {Path.home() / '.ai2thor/log/unity.log'}; most builds need a DISPLAY"
+            )
+    if failures:
+        raise failures[0]
 
 
 def build(executable: str | os.PathLike[str] | None = None) -> Path:

@@ -64,16 +64,23 @@ class ThorObjectNav(ObjectNav):
             np.empty((0, 2)), np.empty(0), nothing,
         )  # fmt: skip
         self._reachable: dict[int, list[dict[str, float]]] = {}
-        self._controllers = [
-            thor_real.controller(
-                scene=self._names[0], agentMode="locobot", applyActionNoise=False, width=p.width, height=p.height,
-                fieldOfView=math.degrees(p.vertical_fov), visibilityDistance=p.success_distance, gridSize=MOVE_M,
-                snapToGrid=False, rotateStepDegrees=TURN_DEG, renderDepthImage=p.depth,
-                renderInstanceSegmentation=p.semantic,
-            )
-            for _ in range(self.num_envs)
-        ]  # fmt: skip
+        self._controllers: list[Any] = []
+        try:
+            while len(self._controllers) < self.num_envs:
+                self._controllers.append(self._controller())
+        except BaseException:
+            self.close_extras()
+            raise
         self._entered = [-1] * self.num_envs
+
+    def _controller(self) -> Any:
+        p = self.params
+        return thor_real.controller(
+            scene=self._names[0], agentMode="locobot", applyActionNoise=False, width=p.width, height=p.height,
+            fieldOfView=math.degrees(p.vertical_fov), visibilityDistance=p.success_distance, gridSize=MOVE_M,
+            snapToGrid=False, rotateStepDegrees=TURN_DEG, renderDepthImage=p.depth,
+            renderInstanceSegmentation=p.semantic,
+        )  # fmt: skip
 
     def close_extras(self, **_: Any) -> None:
         """End the AI2-THORs."""
@@ -267,7 +274,8 @@ def _scenes(scenes: str, split: str, first: int, count: int) -> list[Any]:
     stop = first + count if count else None
     found: list[Any]
     if scenes in ("ithor", "robothor"):
-        found = [name for name in thor_rooms.names(scenes) if thor_rooms.split_of(name) == split][first:stop]
+        names = thor_rooms.names("ithor") if scenes == "ithor" else thor_rooms.names("robothor")
+        found = [name for name in names if thor_rooms.split_of(name) == split][first:stop]
     elif scenes == "procedural":
         raise ValueError("scenes='procedural', backend='ai2thor': must be ithor, robothor or a file of ProcTHOR houses")
     else:

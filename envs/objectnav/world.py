@@ -48,6 +48,11 @@ path and do not succeed at once. An episode is terminated by End and truncated a
 ``start_distance`` m and ``distance_bin`` (0: below 1 m, 1: to 3 m, 2: to 6 m, 3: above), ``house``, ``goal``; at the end,
 with `expert`, also ``expert_length`` and ``sel``. See `foveal.envs.objectnav.metrics`.
 
+# Backends
+
+``backend="ai2thor"`` plays the same task in the real AI2-THOR, one for each row (`foveal.envs.objectnav.thor_world`);
+it needs the extra `thor` and a build (`foveal.envs.objectnav.thor_real`).
+
 # Versions
 
 v0: first.

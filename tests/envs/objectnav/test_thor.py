@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ SMALL = {"width": 32, "height": 24}
 
 @pytest.fixture(scope="module")
 def controller():
-    return Controller("FloorPlan301", **SMALL)
+    return Controller(scene="FloorPlan301", **SMALL)
 
 
 def test_a_random_agent_of_a_public_script():
@@ -57,7 +58,7 @@ def test_a_random_agent_of_a_public_script():
 
 @pytest.mark.parametrize("name", ["FloorPlan28", "FloorPlan430_physics", "FloorPlan_Val3_5", "Procedural_Test_3"])
 def test_scenes_by_name(name):
-    controller = Controller(name, headless=True)
+    controller = Controller(scene=name, headless=True)
     event = controller.last_event
     assert event.frame is None
     assert event.metadata["sceneName"] == (f"{name}_physics" if name == "FloorPlan28" else name)
@@ -69,7 +70,7 @@ def test_scenes_by_name(name):
 def test_scenes_that_are_houses():
     house = procedural.house(5, rooms=2)
     data = house_to_json(house)
-    events = [Controller(scene, **SMALL).last_event for scene in (house, data, json.loads(json.dumps(data)))]
+    events = [Controller(scene=scene, **SMALL).last_event for scene in (house, data, json.loads(json.dumps(data)))]
     for event in events[1:]:
         np.testing.assert_array_equal(event.frame, events[1].frame)
         assert event.metadata["sceneName"] == "Procedural"
@@ -126,11 +127,6 @@ def test_made_records_have_what_real_ones_have():
     real = set(place_of("FloorPlan1").records()[0])
     for record in place_of("Procedural_2").records():
         assert set(record) | {"visible", "isInteractable", "distance"} == real
-    fridges = [record for record in place_of("Procedural_2").records() if record["openable"]]
-    assert {record["objectType"] for record in fridges} <= {
-        "Blinds", "Box", "Cabinet", "Drawer", "Dresser", "Fridge", "Laptop", "Microwave", "Safe", "ShowerCurtain",
-        "ShowerDoor", "SideTable", "Toilet", "Book", "Desk", "TVStand", "Kettle", "LaundryHamper", "ShelvingUnit",
-    }  # fmt: skip
 
 
 def test_made_records_agree_with_real_ones(monkeypatch):
@@ -218,7 +214,7 @@ def test_bad_actions(controller, action, arguments, message):
         controller.step(action, **arguments)
     event = controller.last_event
     assert not event
-    assert event.metadata["errorMessage"].startswith(message.split(";")[0][:12]) or message in str(event)
+    assert re.search(message, event.metadata["errorMessage"])
     assert event.metadata["errorCode"] in ("InvalidAction", "InvalidArgument")
     assert event.pose == pose
 
@@ -237,14 +233,16 @@ def test_initialize_as_older_scripts_call_it(controller):
     assert event.depth_frame.shape == (24, 32)
     assert event.metadata["actionReturn"]["cameraFarPlane"] == 20
     coarse = controller.step("GetReachablePositions").metadata["actionReturn"]
-    fine = controller.step("GetReachablePositions", gridSize=0.25).metadata["actionReturn"]
+    fine = controller.step("GetReachablePositions", gridSize=0.25).metadata["reachablePositions"]
     assert len(coarse) < len(fine) / 2
     controller.reset(gridSize=0.25, renderDepthImage=False)
 
 
 def test_off_the_grid():
     """Turns of 30 degrees without snapping: three sides of a hexagon lead as far as geometry says."""
-    controller = Controller("FloorPlan201", headless=True, snapToGrid=False, rotateStepDegrees=30, agentMode="locobot")
+    controller = Controller(
+        scene="FloorPlan201", headless=True, snapToGrid=False, rotateStepDegrees=30, agentMode="locobot"
+    )
     for position in controller.step("GetReachablePositions").metadata["actionReturn"][::7]:
         start = controller.step("Teleport", position=position, rotation=0).metadata["agent"]["position"]
         if all(controller.step(action) for action in ("MoveAhead", *["RotateRight"] * 2, "MoveAhead")):
@@ -260,7 +258,6 @@ def test_a_forced_teleport_goes_anywhere(controller):
     event = controller.step("TeleportFull", x=50, y=3, z=50, rotation=45, horizon=80, standing=True, forceAction=True)
     assert event
     assert event.metadata["agent"]["position"] == vector(50, 50, 0.9009992)
-    assert (event.frame == event.frame[0, 0]).all() or event.frame.size
     assert not controller.step("MoveAhead")
     assert controller.reset()
 
@@ -304,7 +301,12 @@ def test_what_is_visible_does_not_depend_on_the_image_size():
 def test_depth_agrees_with_where_things_are():
     """A pixel's depth, brought back into the world, lies on the box of the thing that the pixel shows."""
     controller = Controller(
-        "FloorPlan301", width=64, height=64, renderDepthImage=True, renderInstanceSegmentation=True, fieldOfView=60
+        scene="FloorPlan301",
+        width=64,
+        height=64,
+        renderDepthImage=True,
+        renderInstanceSegmentation=True,
+        fieldOfView=60,
     )
     checked = 0
     for position in controller.step("GetReachablePositions").metadata["actionReturn"][::10]:

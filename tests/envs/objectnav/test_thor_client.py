@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foveal.envs.objectnav import thor, thor_metrics
+from foveal.envs.objectnav import thor, thor_metrics, thor_real
 
 server = pytest.importorskip("ai2thor.server", reason="the client of AI2-THOR is not installed", exc_type=ImportError)
 metrics = pytest.importorskip("ai2thor.util.metrics", reason="the client of AI2-THOR is not installed")
@@ -24,7 +24,7 @@ def read(event):
 
 def test_its_event_reads_ours_alike():
     controller = thor.Controller(
-        "FloorPlan5", width=80, height=64, renderInstanceSegmentation=True, renderSemanticSegmentation=True
+        scene="FloorPlan5", width=80, height=64, renderInstanceSegmentation=True, renderSemanticSegmentation=True
     )
     for position in controller.step("GetReachablePositions").metadata["actionReturn"][::15]:
         event = controller.step("Teleport", position=position, rotation=90, horizon=30)
@@ -46,7 +46,7 @@ def test_its_event_reads_ours_alike():
 
 
 def test_its_metrics_are_ours():
-    controller = thor.Controller("FloorPlan_Val1_2", agentMode="locobot", headless=True)
+    controller = thor.Controller(scene="FloorPlan_Val1_2", agentMode="locobot", headless=True)
     positions = controller.step("GetReachablePositions").metadata["actionReturn"]
     for found in controller.last_event.metadata["objects"][:8]:
         for position in positions[::60]:
@@ -56,3 +56,15 @@ def test_its_metrics_are_ours():
             walked = [*path, *path[::-1]]
             assert metrics.compute_single_spl(walked, path, True) == thor_metrics.compute_single_spl(walked, path, True)
             assert metrics.path_distance(path) == pytest.approx(thor_metrics.path_distance(path))
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning", "ignore:invalid escape:DeprecationWarning")
+def test_a_program_that_ends_at_once_is_told_of(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    with pytest.raises(
+        RuntimeError, match=f"^{program} ended at once, with status 3: see .*unity.log; most builds need"
+    ):
+        thor_real.controller(program)

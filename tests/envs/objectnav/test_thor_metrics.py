@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,10 +8,16 @@ from hypothesis import strategies as st
 from foveal.envs.objectnav import thor, thor_metrics
 from foveal.envs.objectnav.metrics import spl
 
-POINTS = st.lists(st.fixed_dictionaries(dict.fromkeys("xyz", st.floats(-50, 50))), max_size=8)
+
+def path_of(seed):
+    rng = np.random.default_rng(seed)
+    return [dict(zip("xyz", point, strict=True)) for point in rng.uniform(-50, 50, (rng.integers(8), 3)).tolist()]
 
 
-@given(POINTS, POINTS, st.booleans())
+PATHS = st.builds(path_of, st.integers(0, 2**32))
+
+
+@given(PATHS, PATHS, st.booleans())
 def test_spl_is_that_of_the_lengths(path, shortest, success):
     taken, least = thor_metrics.path_distance(path), thor_metrics.path_distance(shortest)
     value = thor_metrics.compute_single_spl(path, shortest, success)
@@ -20,7 +27,7 @@ def test_spl_is_that_of_the_lengths(path, shortest, success):
     assert thor_metrics.compute_spl([episode, episode | {"success": False}]) == pytest.approx(value / 2)
 
 
-@given(POINTS)
+@given(PATHS)
 def test_a_path_there_and_back_is_twice_as_long(path):
     assert thor_metrics.path_distance(path + path[::-1]) == pytest.approx(2 * thor_metrics.path_distance(path))
 
@@ -35,7 +42,7 @@ def test_known_values():
 
 
 def test_episodes_get_their_shortest_paths():
-    controller = thor.Controller("FloorPlan301", agentMode="locobot", headless=True)
+    controller = thor.Controller(scene="FloorPlan301", agentMode="locobot", headless=True)
     positions = controller.step("GetReachablePositions").metadata["actionReturn"]
     bed = controller.last_event.objects_by_type("Bed")[0]
     turned = dict(x=0, y=0, z=0)

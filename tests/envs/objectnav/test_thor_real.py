@@ -26,7 +26,7 @@ def offline(monkeypatch, tmp_path):
 def client(monkeypatch, offline):
     """A client in AI2-THOR's place that says what it was given."""
     made = types.ModuleType("ai2thor.controller")
-    made.Controller = dict
+    made.Controller = type("Controller", (dict,), {})
     monkeypatch.setitem(sys.modules, "ai2thor", types.ModuleType("ai2thor"))
     monkeypatch.setitem(sys.modules, "ai2thor.controller", made)
     monkeypatch.setattr(thor_real, "find_spec", lambda name: name)

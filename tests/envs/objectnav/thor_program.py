@@ -18,7 +18,7 @@ METADATA, RGB, DEPTH, CLASSES, IDS, END = 1, 4, 5, 8, 9, 255
 
 class Program:
     def __init__(self):
-        self.controller, self.scene, self.size = Controller("FloorPlan301", width=8, height=8), "FloorPlan301", {}
+        self.controller, self.scene, self.size = Controller(scene="FloorPlan301", width=8, height=8), "FloorPlan301", {}
 
     def run(self):
         environment = {name: os.environ[f"AI2THOR_FIFO_{name}_PIPE_PATH"] for name in ("SERVER", "CLIENT")}
