@@ -18,6 +18,8 @@ Outcome = tuple[Pose, Any]
 
 _RISE_M = 0.05
 """By how much a teleport may miss the height at which an agent stands."""
+_MOST = 1e6
+"""Larger numbers are mistakes."""
 _ERROR_M = 0.25
 """How far from a point the path to it may end, where nothing is said."""
 
@@ -92,7 +94,7 @@ def _teleport(
 ) -> Outcome:
     given = {"x": x, "y": y, "z": z} if position is None else position
     goal = pose
-    if any(given.get(axis) is not None for axis in "xyz") if isinstance(given, Mapping) else True:
+    if position is not None or not x is y is z is None:
         (right, ahead), height = _point("position", given)
         goal = goal._replace(x=right, y=ahead)
         if not forceAction:
@@ -216,6 +218,6 @@ def _number(name: str, value: Any, default: float) -> float:
         number = math.nan if isinstance(value, (bool, str)) else float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{name}={value!r}: must be a finite number")
+    if not abs(number) <= _MOST:
+        raise ValueError(f"{name}={value!r}: must be a number up to {_MOST:g}")
     return number

@@ -84,7 +84,9 @@ class Stage:
 
     def is_clear(self, start: Point, end: Point) -> bool:
         """Whether the body can be moved straight from one point to the other; from a point to itself: stand there."""
-        return bool(is_clear(self._obstacles, 0, *start, *end))
+        low, high = self.place.house.bounds
+        is_inside = bool((low <= end).all() and (end <= high).all())  # else a way may have more pieces than fit
+        return is_inside and bool(is_clear(self._obstacles, 0, *start, *end))
 
     def blocker(self, start: Point, end: Point) -> int | None:
         """Which thing is most in the way of a move, by its number; None: a wall, or where the house ends."""

@@ -8,10 +8,13 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from foveal.envs.objectnav import procedural, thor_rooms
 from foveal.envs.objectnav.house_json import house_to_json
 from foveal.envs.objectnav.thor import Controller
+from foveal.envs.objectnav.thor_actions import ACTIONS
 from foveal.envs.objectnav.thor_place import place_of, vector
 from foveal.envs.objectnav.thor_settings import Settings, tell
 from foveal.envs.objectnav.thor_stage import Stage
@@ -200,8 +203,8 @@ def test_what_has_no_effect_is_logged_once(controller, caplog):
     [
         ("PickupObject", {"objectId": "Mug|1"}, "Invalid action: PickupObject; there are MoveAhead, "),
         (None, {}, "Invalid action: None"),
-        ("MoveAhead", {"moveMagnitude": "far"}, "moveMagnitude='far': must be a finite number"),
-        ("RotateRight", {"degrees": float("inf")}, "degrees=inf: must be a finite number"),
+        ("MoveAhead", {"moveMagnitude": "far"}, "moveMagnitude='far': must be a number"),
+        ("RotateRight", {"degrees": float("inf")}, "degrees=inf: must be a number"),
         ("Teleport", {"position": 3}, "position=3: must have x, y and z"),
         ("Teleport", {"x": 1.0}, "must have x, y and z"),
         ("GetShortestPath", {}, "objectId or objectType"),
@@ -217,6 +220,26 @@ def test_bad_actions(controller, action, arguments, message):
     assert re.search(message, event.metadata["errorMessage"])
     assert event.metadata["errorCode"] in ("InvalidAction", "InvalidArgument")
     assert event.pose == pose
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(sorted(ACTIONS)), st.floats() | st.sampled_from([0, 30, -30])), max_size=12))
+def test_whatever_is_asked_the_agent_stands_free_and_looks_within_its_limits(controller, asked):
+    controller.reset()
+    for name, value in asked:
+        for argument in ("moveMagnitude", "degrees", "horizon", "rotation", "objectType", "x"):
+            before = controller.last_event.pose
+            arguments = {argument: value} | ({"z": 0.0} if argument == "x" else {})
+            try:
+                event = controller.step(name, **arguments)
+            except ValueError as error:
+                assert "\n" not in str(error)
+                event = controller.last_event
+                assert event.pose == before
+            agent = event.metadata["agent"]
+            assert -30 <= agent["cameraHorizon"] <= 60
+            assert 0 <= agent["rotation"]["y"] < 360
+            assert controller.step("Teleport", position=agent["position"])
 
 
 @pytest.mark.parametrize("action", ["Done", "Stop", "End", "Pass"])
@@ -296,6 +319,18 @@ def test_what_is_visible_does_not_depend_on_the_image_size():
     for rotation in range(0, 360, 30):
         turned = pose._replace(rotation=float(rotation))
         np.testing.assert_array_equal(small.visible(turned), large.visible(turned))
+
+
+def test_all_is_visible_from_afar_that_nothing_hides():
+    near, far = (
+        Stage(place_of("FloorPlan301"), Settings(visibilityDistance=distance)) for distance in (1.5, float("inf"))
+    )
+    gained = 0
+    for rotation in range(0, 360, 30):
+        pose = near.start._replace(rotation=float(rotation))
+        assert (far.visible(pose) >= near.visible(pose)).all()
+        gained += (far.visible(pose) > near.visible(pose)).sum()
+    assert gained > 10
 
 
 def test_depth_agrees_with_where_things_are():
