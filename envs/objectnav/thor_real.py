@@ -60,6 +60,8 @@ def _start(controller: Any, path: Path, arguments: dict[str, Any]) -> None:
         process = getattr(getattr(controller, "server", None), "unity_proc", None)
         status = None if process is None else process.poll()
         if thread.is_alive() and (status is not None or time.monotonic() > deadline):
+            if process is not None:
+                process.kill()
             what = f"has not answered in {START_S:g} s" if status is None else f"ended at once, with status {status}"
             raise RuntimeError(
                 f"{path} {what}: see {Path.home() / '.ai2thor/log/unity.log'}; most builds need a DISPLAY"
