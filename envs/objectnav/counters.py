@@ -1,10 +1,11 @@
-"""Counters that go round a corner: one box in AI2-THOR's metadata, here one for each straight stretch."""
+"""Counters and desks that go round a corner: one box in AI2-THOR's metadata, here one for each straight stretch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
+from math import sin
 
 import numpy as np
 
@@ -13,22 +14,27 @@ from foveal.envs.objectnav.house import Thing
 _DEPTH_M = (0.6, 1.05)
 """Of a counter: at least, and at most."""
 
+_ANGLED = frozenset(["CounterTop", "Desk"])
 _BUILT_IN = frozenset(["Cabinet", "Drawer", "Sink", "SinkBasin", "StoveBurner"])
 
 _Rectangle = tuple[float, float, float, float]  # low x, low y, high x, high y [m]
 
 
 def straightened(things: Sequence[Thing]) -> list[Thing]:
-    """The things, with every counter that goes round a corner as its stretches; the first keeps the counter's id."""
-    return [part for thing in things for part in (_stretches(thing, things) if thing.type == "CounterTop" else [thing])]
+    """The things, with each counter that goes round a corner as its stretches; the first keeps the counter's id."""
+    return [part for thing in things for part in (_stretches(thing, things) if thing.type in _ANGLED else [thing])]
 
 
 def _stretches(counter: Thing, things: Sequence[Thing]) -> list[Thing]:
     """The least floor along the sides of the counter's box that lies under all that is built into it or lies on it."""
     box = _bounds(counter)
-    reaches = np.array([_reaches(_bounds(thing), box) for thing in things if _shows(thing, counter)])
-    if not len(reaches):
+    islands = [thing for thing in things if thing.type in _ANGLED and _inside(thing, counter)]
+    shown = [
+        thing for thing in things if _shows(thing, counter) and not any(_inside(thing, other) for other in islands)
+    ]
+    if not shown or abs(sin(2 * counter.yaw)) > 0.05:
         return [counter]
+    reaches = np.array([_reaches(_bounds(thing), box) for thing in shown])
     best = [box]
     for along in product([False, True], repeat=4):
         sides = np.flatnonzero(along)
@@ -38,14 +44,19 @@ def _stretches(counter: Thing, things: Sequence[Thing]) -> list[Thing]:
             for side in sides:
                 depths[side] = max(_DEPTH_M[0], nearest[reaches[:, side] == nearest].max(initial=0.0))
             best = min(best, _strips(box, depths), key=lambda strips: sum(map(_area, strips)))
-    return [_part(counter, strip, index) for index, strip in enumerate(best)]
+    return [_part(counter, strip, index) for index, strip in enumerate(best)] if len(best) > 1 else [counter]
 
 
 def _shows(thing: Thing, counter: Thing) -> bool:
     """Whether the thing shows that there is counter where it is."""
+    built_in = thing.type in _BUILT_IN and thing.bounds[0][2] < counter.bounds[1][2]
+    return (built_in or thing.parent == counter.id) and _inside(thing, counter)
+
+
+def _inside(thing: Thing, counter: Thing) -> bool:
+    """Whether the thing's middle lies over the counter's box and it is not the counter."""
     low, high = counter.bounds
-    inside = all(low[axis] < thing.centre[axis] < high[axis] for axis in (0, 1))
-    return inside and (thing.parent == counter.id or (thing.type in _BUILT_IN and thing.bounds[0][2] < high[2]))
+    return thing is not counter and all(low[axis] < thing.centre[axis] < high[axis] for axis in (0, 1))
 
 
 def _reaches(inner: _Rectangle, box: _Rectangle) -> _Rectangle:
@@ -55,20 +66,22 @@ def _reaches(inner: _Rectangle, box: _Rectangle) -> _Rectangle:
 
 def _strips(box: _Rectangle, depths: np.ndarray) -> list[_Rectangle]:
     """Disjoint strips of those depths along the box's sides, or the box where they leave nothing between them."""
-    left, near, right, far = box[0] + depths[0], box[1] + depths[1], box[2] - depths[2], box[3] - depths[3]
+    left, near = box[0] + float(depths[0]), box[1] + float(depths[1])
+    right, far = box[2] - float(depths[2]), box[3] - float(depths[3])
     if right - left < 0.2 or far - near < 0.2:
         return [box]
-    strips = [(box[0], box[1], left, box[3]), (right, box[1], box[2], box[3])]
+    strips: list[_Rectangle] = [(box[0], box[1], left, box[3]), (right, box[1], box[2], box[3])]
     strips += [(left, box[1], right, near), (left, far, right, box[3])]
-    return [tuple(map(float, strip)) for strip in strips if _area(strip) > 0]
+    return [strip for strip in strips if _area(strip) > 0]
 
 
 def _part(counter: Thing, strip: _Rectangle, index: int) -> Thing:
-    if strip == _bounds(counter):
-        return counter
+    width, depth = strip[2] - strip[0], strip[3] - strip[1]
+    if abs(sin(counter.yaw)) > 0.5:
+        width, depth = depth, width
     centre = ((strip[0] + strip[2]) / 2, (strip[1] + strip[3]) / 2, counter.centre[2])
-    size = (strip[2] - strip[0], strip[3] - strip[1], counter.size[2])
-    return replace(counter, id=f"{counter.id}|{index}" if index else counter.id, centre=centre, size=size, yaw=0.0)
+    id = f"{counter.id}|{index}" if index else counter.id
+    return replace(counter, id=id, centre=centre, size=(width, depth, counter.size[2]))
 
 
 def _bounds(thing: Thing) -> _Rectangle:

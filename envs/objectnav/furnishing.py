@@ -2,64 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from foveal.envs.objectnav import sets
 from foveal.envs.objectnav.assets import catalogue, placements
 from foveal.envs.objectnav.house import Room
 from foveal.envs.objectnav.placing import Floor, Placed, rectangles
-from foveal.envs.objectnav.sets import Set
+from foveal.envs.objectnav.sets import Catalogue, Set
 from foveal.envs.objectnav.surfaces import lying
 
-FLOOR_PER_THING_M2 = 2.2
+FLOOR_PER_SET_M2 = 2.2
 """Floor area for each set of furniture that is tried in a room."""
 MOST_SETS = 12
 RARE = 0.25
 """Chance of a type that the annotations give weight 1, relative to one of weight 2."""
 
 _TRIES_PER_SET = 4
-_TALL_M = 1.0
-_SMALL_ON_FLOOR_M = 0.7
+_TALL_M = 1.0  # and more hides a window
+_SMALL_ON_FLOOR_M = 0.7  # and less is not used from its front
+
+Maker = Callable[[Catalogue, np.random.Generator], list[Set]]
 
 
-def programme(room: Room, models: sets.Catalogue, area: float, rng: np.random.Generator) -> list[list[Set]]:
-    """What is tried in a room, in this order: the sets its kind is known by, then others by their weights.
+def typical(kind: str, spans: tuple[float, float]) -> list[tuple[Maker, float, float]]:
+    """What a kind of room is known by: its maker, its probability, and the least floor area m² for it.
 
-    Each entry has a set and what may stand in for it where it does not fit.
+    Args:
+        kind: Of room.
+        spans: The room's extent along x and y, m.
     """
-    chance = rng.random(8)
-    wanted: list[list[Set]] = []
-    if room.kind == "Kitchen":
-        wanted = [sets.kitchen(models, rng), sets.worktop(models, rng)]
-        wanted += [sets.dining(models, rng)] if area > 10 and chance[0] < 0.8 else []
-        wanted += [sets.worktop(models, rng)] if area > 16 else []
-    elif room.kind == "LivingRoom":
-        spans = np.ptp(room.polygon, axis=0).tolist()
-        wanted = [sets.lounge(models, rng, spans), single("Sofa", models, rng)]
-        wanted += [sets.dining(models, rng)] if area > 18 and chance[0] < 0.6 else []
-        wanted += [sets.armchair(models, rng)] if chance[1] < 0.6 else []
-        wanted += [single("ShelvingUnit", models, rng)] if chance[2] < 0.6 else []
-    elif room.kind == "Bedroom":
-        wanted = [sets.bed(models, rng)]
-        wanted += [sets.television(models, rng, "Dresser") if chance[0] < 0.4 else single("Dresser", models, rng)]
-        wanted += [sets.desk(models, rng)] if chance[1] < 0.6 else []
-        wanted += [sets.armchair(models, rng)] if area > 14 and chance[2] < 0.4 else []
-    else:
-        wanted = [single("Toilet", models, rng), sets.washbasin(models, rng)]
-    wanted += [single("GarbageCan", models, rng)] if chance[3] < 0.6 else []
-    wanted += [sets.plant(models, rng)] if room.kind != "Bathroom" and chance[4] < 0.5 else []
-    types = [
-        name for name, place in placements().items() if place.floor and place.rooms[room.kind] and models.get(name)
+    bin_and_plant: list[tuple[Maker, float, float]] = [(one("GarbageCan"), 0.6, 0), (sets.plant, 0.5, 0)]
+    match kind:
+        case "Kitchen":
+            return [
+                (sets.kitchen, 1.0, 0),
+                (sets.worktop, 1.0, 0),
+                (sets.dining, 0.8, 10),
+                (sets.worktop, 1.0, 16),
+                *bin_and_plant,
+            ]
+        case "LivingRoom":
+            return [
+                (partial(sets.lounge, depths=spans), 1.0, 0),
+                (one("Sofa"), 1.0, 0),
+                (sets.dining, 0.6, 18),
+                (sets.armchair, 0.6, 0),
+                (one("ShelvingUnit"), 0.6, 0),
+                *bin_and_plant,
+            ]
+        case "Bedroom":
+            return [
+                (sets.bed, 1.0, 0),
+                (partial(sets.television, below="Dresser"), 0.4, 0),
+                (one("Dresser"), 1.0, 0),
+                (sets.desk, 0.6, 0),
+                (sets.armchair, 0.4, 14),
+                *bin_and_plant,
+            ]
+        case _:
+            return [(one("Toilet"), 1.0, 0), (sets.washbasin, 1.0, 0), bin_and_plant[0]]
+
+
+def programme(room: Room, models: Catalogue, rng: np.random.Generator) -> list[list[Set]]:
+    """What is tried in a room, in this order: what its kind is known by, then others by their weights.
+
+    Each entry is a set and what may stand in for it where it does not fit.
+    """
+    x, y = room.polygon.T
+    area = float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+    width, depth = np.ptp(room.polygon, axis=0).tolist()
+    wanted = [
+        make(models, rng)
+        for make, probability, least in typical(room.kind, (width, depth))
+        if area >= least and rng.random() < probability
     ]
-    weights = np.array([1.0 if placements()[name].rooms[room.kind] > 1 else RARE for name in types])
-    ends = np.cumsum(weights)
-    for _ in range(max(0, min(MOST_SETS, round(area / FLOOR_PER_THING_M2)) - len(wanted))):
-        name = types[int(np.searchsorted(ends, rng.random() * ends[-1], side="right"))]
-        wanted.append(single(name, models, rng))
-    return wanted
+    weights = {
+        name: 1.0 if place.rooms[room.kind] > 1 else RARE
+        for name, place in placements().items()
+        if place.floor and place.rooms[room.kind] and models.get(name)
+    }
+    names, ends = list(weights), np.cumsum(list(weights.values()))
+    for _ in range(min(MOST_SETS, round(area / FLOOR_PER_SET_M2)) - len(wanted)):
+        name = names[int(np.searchsorted(ends, rng.random() * ends[-1], side="right"))]
+        wanted.append(one(name)(models, rng))
+    return [alternatives for alternatives in wanted if alternatives]
 
 
-def single(name: str, models: sets.Catalogue, rng: np.random.Generator) -> list[Set]:
+def one(name: str) -> Maker:
+    """The maker of a single thing of a type."""
+    return partial(single, name)
+
+
+def single(name: str, models: Catalogue, rng: np.random.Generator) -> list[Set]:
     """One model of a type, in the places where its type may stand."""
     if name == "DiningTable":
         return sets.dining(models, rng)
@@ -79,15 +116,11 @@ def single(name: str, models: sets.Catalogue, rng: np.random.Generator) -> list[
 
 
 def furnish(floor: Floor, room: Room, split: str, rng: np.random.Generator) -> list[Placed]:
-    """Put furniture on a room's floor."""
+    """Put furniture on a room's floor, with what stands on it as part of a set (a television, a tap)."""
     models = catalogue(split)
-    x, y = room.polygon.T
-    area = float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
     things: list[Placed] = []
     present: list[str] = []
-    for alternatives in programme(room, models, area, rng):
-        if not alternatives:
-            continue
+    for alternatives in programme(room, models, rng):
         name = alternatives[0].members[0].asset.type
         if present.count(name) >= (2 if placements()[name].several or name == "CounterTop" else 1):
             continue
@@ -101,6 +134,7 @@ def furnish(floor: Floor, room: Room, split: str, rng: np.random.Generator) -> l
 
 
 def _put(floor: Floor, group: Set, first: int, rng: np.random.Generator) -> list[Placed]:
+    """Put a set in a free place of the room and number its members from `first`; none of it where none was found."""
     if group.where == "middle":
         places = floor.in_the_middle(group.width, group.depth, group.front)
     else:

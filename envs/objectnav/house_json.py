@@ -45,13 +45,14 @@ def house_from_json(data: Any, source: str = "house") -> House:
     rooms = tuple(map(_room, house["rooms"].items(MOST_ROOMS)))
     if not rooms:
         raise house["rooms"].wrong("a house has at least one room")
+    _check_unique([room.id for room in rooms], house["rooms"])
     by_id = {room.id: room for room in rooms}
     walls = walls_from_json(house["walls"], by_id)
     holes = (hole for name in ("doors", "windows") for hole in openings_from_json(house, name, walls))
     openings = [*holes, *walls.opened]
     things = tuple(things_from_json(house["objects"]))
-    for ids, name in ((rooms, "rooms"), (walls.by_id.values(), "walls"), (openings, "doors"), (things, "objects")):
-        _check_unique([item.id for item in ids], house.get(name) or house)
+    _check_unique([opening.id for opening in openings], house.get("doors") or house)
+    _check_unique([thing.id for thing in things], house["objects"])
     name, split = house.get("name"), house.get("split")
     if split is not None and split.value not in ("train", "val", "test"):
         raise split.wrong("must be 'train', 'val' or 'test'")

@@ -33,10 +33,10 @@ def _boundary(cells: np.ndarray) -> list[tuple[int, int]]:
     padded = np.pad(cells, 1)
     following: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for i, j in np.argwhere(cells).tolist():
-        sides = ((0, -1, (i, j), (i + 1, j)), (1, 0, (i + 1, j), (i + 1, j + 1)))
-        sides += ((0, 1, (i + 1, j + 1), (i, j + 1)), (-1, 0, (i, j + 1), (i, j)))
-        for di, dj, start, end in sides:
-            if not padded[i + 1 + di, j + 1 + dj]:
+        corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1), (i, j)]
+        beyond = [padded[i + 1, j], padded[i + 2, j + 1], padded[i + 1, j + 2], padded[i, j + 1]]
+        for start, end, filled in zip(corners[:-1], corners[1:], beyond, strict=True):
+            if not filled:
                 following.setdefault(start, []).append(end)
     point = min(following)
     path, heading = [point], (1, 0)

@@ -211,7 +211,7 @@ def armchair(models: Catalogue, rng: np.random.Generator) -> list[Set]:
 def kitchen(models: Catalogue, rng: np.random.Generator) -> list[Set]:
     """A fridge beside worktops in one line, as long as the room allows."""
     fridge = pick(rng, models["Fridge"])
-    tops = [asset for asset in models["CounterTop"] if asset.size[1] < 1.27]
+    tops = straight_tops(models)
     first, second = pick(rng, tops), pick(rng, tops)
     if fridge is None or first is None or second is None:
         return []
@@ -222,10 +222,17 @@ def kitchen(models: Catalogue, rng: np.random.Generator) -> list[Set]:
     return [*sets, alone(fridge)]
 
 
+def straight_tops(models: Catalogue) -> list[Asset]:
+    """Worktops without those that go around a corner: their boxes are mostly air."""
+    return [asset for asset in models["CounterTop"] if asset.size[1] < 1.27]
+
+
 def worktop(models: Catalogue, rng: np.random.Generator) -> list[Set]:
-    """A worktop."""
-    top = pick(rng, models["CounterTop"], lambda asset: asset.size[1] < 1.27)
-    return [] if top is None else [alone(top, where, 0.7) for where in ("corner", "edge")]
+    """A worktop, or the smallest one."""
+    tops = straight_tops(models)
+    chosen = pick(rng, tops)
+    smallest = min(tops, key=lambda asset: asset.size[0] + asset.size[1], default=None)
+    return [alone(top, where, 0.6) for top in (chosen, smallest) if top is not None for where in ("corner", "edge")]
 
 
 def washbasin(models: Catalogue, rng: np.random.Generator) -> list[Set]:

@@ -9,10 +9,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foveal.envs.objectnav.assets import Asset, catalogue, contents, placements
-from foveal.envs.objectnav.placing import Placed, overlaps, rectangles
+from foveal.envs.objectnav.placing import Placed, Vector, overlaps, rectangles
 
 PARENT_BIAS = {"Chair": 0.0, "ArmChair": 0.0, "ShelvingUnit": 0.4}
 """How much likelier a thing lies on a receptacle than in AI2-THOR's own rooms, by receptacle."""
@@ -143,8 +142,7 @@ def lay(room_kind: str, things: list[Placed], bias: float, split: str, rng: np.r
         levels = boards(below.asset)
         if not levels or below.hangs:
             continue
-        # What already stands on it, in the same order as the boards: a television, say.
-        on = [np.array([other.rectangle for other in things if other.on == index]).reshape(-1, 4) for _ in levels]
+        on = [_taken(index, below, board, things) for board in levels]
         extra = PARENT_BIAS.get(below.asset.type, ANY_PARENT_BIAS) + bias
         for name, probability in contents()[below.asset.type].items():
             if name in FIXED or not places[name].rooms[room_kind] or not models.get(name):
@@ -161,6 +159,17 @@ def lay(room_kind: str, things: list[Placed], bias: float, split: str, rng: np.r
     return laid
 
 
+def _taken(index: int, below: Placed, board: Board, things: list[Placed]) -> Vector:
+    """Rectangles (M, 4) of a board where a television stands already, say, or a picture hangs low."""
+    low = below.bottom + board.height
+    others = [
+        thing.rectangle
+        for thing in things
+        if thing.on == index or (thing.hangs and thing.bottom < low + board.clear and low < thing.top)
+    ]
+    return np.array(others).reshape(-1, 4)
+
+
 def _how_many(probability: float, rng: np.random.Generator) -> int:
     count = 1
     while count < MOST_OF_A_TYPE and rng.random() < probability:
@@ -173,7 +182,7 @@ def _lay_one(
     index: int,
     below: Placed,
     levels: list[Board],
-    on: list[NDArray[np.float64]],
+    on: list[Vector],
     rng: np.random.Generator,
 ) -> Placed | None:
     """One model on one board, and its rectangle added to what lies there; None where it finds no place."""
@@ -186,7 +195,7 @@ def _lay_one(
         width, depth, height = asset.size
     which = int(rng.integers(len(levels)))
     board = levels[which]
-    turn = (0 if asset.type in FACING else int(rng.integers(4))) % 4
+    turn = 0 if asset.type in FACING else int(rng.integers(4))
     size = np.array([depth, width] if turn % 2 else [width, depth])
     room = np.subtract(board.high, board.low) - size
     if height > board.clear or (room < 0).any():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from math import cos, degrees, pi, radians, sin
 from typing import Any
 
+from foveal.envs.objectnav.assets import SPLITS, Asset, catalogue
 from foveal.envs.objectnav.house import Thing
 from foveal.envs.objectnav.json_fields import Field, material, xyz
-from foveal.envs.objectnav.thor_assets import assets
 
 MOST_OBJECTS = 5000
 DEEPEST = 16
@@ -41,7 +42,7 @@ def things_from_json(objects: Field) -> Iterator[Thing]:
 def _thing(field: Field, parent: str | None) -> Thing:
     asset_field, size_field, type_field = field.get("assetId"), field.get("size"), field.get("objectType")
     name = asset_field.text() if asset_field else None
-    asset = assets().get(name) if name and not (size_field and type_field) else None
+    asset = _models().get(name) if name and not (size_field and type_field) else None
     if size_field:
         right, up, forward = size_field.vector()
         size = (right, forward, up)
@@ -75,6 +76,13 @@ def _thing(field: Field, parent: str | None) -> Thing:
         openness=openness.fraction() if openness else 0.0,
         solid=solid.flag() if solid else parent is None and kind not in _NEVER_SOLID,
     )
+
+
+@cache
+def _models() -> dict[str, Asset]:
+    """All models by name."""
+    kinds = (models for split in SPLITS for models in catalogue(split).values())
+    return {model.name: model for models in kinds for model in models}
 
 
 def _tilted(size: tuple[float, float, float], pitch: float, roll: float) -> tuple[float, float, float]:

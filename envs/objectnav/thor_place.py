@@ -154,7 +154,7 @@ def _floors(house: House) -> list[Thing]:
 def _records(place: Place) -> list[dict[str, Any]]:
     known = {}
     if is_real(place.house.name):
-        known = {record["objectId"]: record for record in thor_rooms.records(place.house.name)}
+        known = {record["objectId"]: record for record in thor_rooms.scene_objects(place.house.name)[1]}
     on: dict[str, list[str]] = {}
     parents = {thing.id: _parents(thing, place.house.rooms, place.things) for thing in place.things}
     for name, holders in parents.items():
@@ -206,7 +206,7 @@ def _traits() -> dict[str, dict[str, Any]]:
     """By type, the properties that most of its objects have in the real rooms."""
     counts: dict[str, dict[str, Counter[Any]]] = {}
     for name in (*thor_rooms.names("ithor"), *thor_rooms.names("robothor")):
-        for record in thor_rooms.records(name):
+        for record in thor_rooms.scene_objects(name)[1]:
             own = counts.setdefault(record["objectType"], {trait: Counter() for trait in _TRAITS})
             for trait in _TRAITS:
                 own[trait][record[trait]] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import cos, pi, radians, sin
 from typing import Any
 
@@ -12,34 +13,30 @@ from foveal.envs.objectnav.house import Thing, Vector
 
 _AXES = (0, 2, 1)  # THOR's x, y, z as ours
 
-HUNG = frozenset(
-    [
-        "Blinds",
-        "Curtains",
-        "LightSwitch",
-        "Mirror",
-        "Painting",
-        "Poster",
-        "ShowerCurtain",
-        "Towel",
-        "TowelHolder",
-        "Window",
-    ]
-)
-"""Types that hang flat on a wall or a rail and stop nobody."""
+SOFT = frozenset(["BathtubBasin", "Faucet", "ShowerCurtain", "ShowerHead", "SinkBasin", "StoveKnob", "Towel"])
+"""Types that stop nobody, or whose furniture's box does."""
 
-PARTS = frozenset(
+BUILT_IN = frozenset(["BathtubBasin", "Cabinet", "Drawer", "Faucet", "Shelf", "SinkBasin", "StoveBurner", "StoveKnob"])
+"""Types that are parts of furniture, of which the metadata does not say that."""
+
+FURNITURE = frozenset(
     [
-        "BathtubBasin",
-        "Faucet",
-        "HandTowelHolder",
-        "ShowerHead",
-        "SinkBasin",
-        "StoveKnob",
-        "ToiletPaperHanger",
+        "Bathtub",
+        "CoffeeTable",
+        "CounterTop",
+        "Desk",
+        "DiningTable",
+        "Dresser",
+        "ShelvingUnit",
+        "SideTable",
+        "Sink",
+        "TVStand",
     ]
 )
-"""Small types that belong to something else, whose box says where one may walk."""
+"""Types that have such parts."""
+
+_FLAT_M = 0.5
+"""A window or a curtain that is deeper goes round a corner, and most of its box is floor."""
 
 _ARMCHAIR_M = 1.3
 """No armchair is so wide and so deep: some of RoboTHOR's models lie at 45 degrees in their own box."""
@@ -55,19 +52,36 @@ def things(objects: Sequence[dict[str, Any]]) -> tuple[Thing, ...]:
         objects: One scene's `metadata["objects"]`.
     """
     by_id = {found["objectId"]: found for found in objects if found["objectType"] != "Floor"}
-    parents = {id: _parent(found, by_id) for id, found in by_id.items()}
+    made = {id: _thing(found, _parent(found, by_id)) for id, found in by_id.items()}
+    furniture = [thing for thing in made.values() if thing.type in FURNITURE]
+    for thing in list(made.values()):
+        if thing.type in BUILT_IN and thing.parent is None:
+            host = min((other for other in furniture if _holds(other, thing)), key=_floor_m2, default=None)
+            if host:
+                made[thing.id] = replace(thing, parent=host.id)
     ordered: dict[str, Thing] = {}
 
-    def place(id: str) -> None:
-        parent = parents[id]
-        if parent is not None and parent not in ordered:
-            place(parent)
-        ordered[id] = _thing(by_id[id], parent)
+    def place(thing: Thing) -> None:
+        if thing.parent is not None and thing.parent not in ordered:
+            place(made[thing.parent])
+        ordered[thing.id] = thing
 
-    for id in by_id:
-        if id not in ordered:
-            place(id)
+    for thing in made.values():
+        if thing.id not in ordered:
+            place(thing)
     return tuple(ordered.values())
+
+
+def _holds(furniture: Thing, part: Thing) -> bool:
+    """Whether the part's middle is over the furniture's box, and not above its top; a counter's box is its top only."""
+    low, high = furniture.bounds
+    over = all(low[axis] - 0.05 < part.centre[axis] < high[axis] + 0.05 for axis in (0, 1))
+    bottom = part.centre[2] - part.size[2] / 2
+    return over and bottom < high[2] + 0.1 and (furniture.type == "CounterTop" or part.centre[2] > low[2] - 0.1)
+
+
+def _floor_m2(thing: Thing) -> float:
+    return thing.size[0] * thing.size[1]
 
 
 def _parent(found: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> str | None:
@@ -92,7 +106,8 @@ def _footprint(found: dict[str, Any]) -> float:
 
 def _thing(found: dict[str, Any], parent: str | None) -> Thing:
     centre, size, yaw = _box(found)
-    stands = found["objectType"] not in HUNG | PARTS and parent is None
+    two_walls = found["objectType"] in ("Curtains", "Window") and min(size[:2]) > _FLAT_M
+    stands = parent is None and found["objectType"] not in SOFT and not two_walls
     return Thing(
         id=found["objectId"],
         type=found["objectType"],

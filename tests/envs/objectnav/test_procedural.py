@@ -1,3 +1,4 @@
+import hashlib
 import random
 from itertools import pairwise
 
@@ -189,6 +190,14 @@ def test_the_same_seed_gives_the_same_house_whatever_was_drawn_before():
     assert repr(second) == repr(first)
     assert repr(procedural.house(6).things) != repr(first.things)
     assert repr(procedural.house(5, "val").things) != repr(first.things)
+
+
+def test_a_digest_says_when_houses_change():
+    digest = hashlib.sha256()
+    for seed, split in enumerate(SPLITS):
+        house = procedural.house(seed, split, rooms=4)
+        digest.update(repr((house.rooms, house.walls, house.openings, house.things)).encode())
+    assert digest.hexdigest()[:16] == "9ec682e03aeffdc5"
 
 
 def test_the_number_of_rooms_is_as_asked():

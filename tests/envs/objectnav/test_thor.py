@@ -114,7 +114,7 @@ def test_bad_scenes(controller, scene, message):
 
 
 def test_real_rooms_have_their_own_records(controller):
-    records = {record["objectId"]: record for record in thor_rooms.records("FloorPlan301")}
+    records = {record["objectId"]: record for record in thor_rooms.scene_objects("FloorPlan301")[1]}
     dynamic = {"visible", "isInteractable", "distance"}
     same = 0
     for found in controller.last_event.metadata["objects"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,9 @@ FACING = FLAT - {"Mirror", "Painting", "Poster", "Window"} | {"Fridge", "Toilet"
 
 _WINDOW_M = 0.6
 """A window's middle lies no farther from the wall that it is in."""
+
+_SAME_M = 0.2
+"""What hangs in planes so near each other hangs on one wall."""
 
 _REACH_M = 0.5
 """What hangs on a wall has at least so much floor before it."""
@@ -102,16 +106,43 @@ def _extent(things: Sequence[Thing]) -> Rectangle:
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
+class _Back(NamedTuple):
+    """A piece of wall that something has at its back.
+
+    Attributes:
+        axis: Across the wall.
+        sign: In which the wall lies behind the thing.
+        plane: Where the wall stands on that axis, m.
+        start: From where on the other axis, m,
+        end: to where.
+    """
+
+    axis: int
+    sign: int
+    plane: float
+    start: float
+    end: float
+
+
 def _cuts(box: Rectangle, things: Sequence[Thing]) -> list[Rectangle]:
     """What lies outside although within the box: the empty floor behind whatever hangs on an inner wall."""
     filled = [_flat(thing) for thing in things if thing.type not in FLAT | {"Curtains"}]
-    walled = [(thing, *_back(thing, box, filled)) for thing in things if thing.type in FLAT | FACING]
-    filled += [_before(_flat(thing), axis, -sign) for thing, axis, sign in walled]
-    cuts = (_behind(_flat(thing), axis, sign, box, filled) for thing, axis, sign in walled)
+    backs = [_back(thing, box, filled) for thing in things if thing.type in FLAT | FACING]
+    filled += map(_before, backs)
+    cuts = (_behind(_levelled(back, backs), box, filled) for back in backs)
     return [cut for cut in cuts if cut]
 
 
-def _back(thing: Thing, box: Rectangle, filled: Sequence[Rectangle]) -> tuple[int, int]:
+def _back(thing: Thing, box: Rectangle, filled: Sequence[Rectangle]) -> _Back:
+    """The wall behind the thing; a window's box goes through it, and its inner face counts."""
+    around = _flat(thing)
+    axis, sign = _towards_wall(thing, box, filled)
+    low, high = around[axis], around[axis + 2]
+    plane = high if (sign > 0) != (thing.type == "Window") else low
+    return _Back(axis, sign, plane, around[1 - axis], around[3 - axis])
+
+
+def _towards_wall(thing: Thing, box: Rectangle, filled: Sequence[Rectangle]) -> tuple[int, int]:
     """Axis and sign in which a wall lies behind the thing."""
     if thing.type in FACING:
         forward = (-np.sin(thing.yaw), np.cos(thing.yaw))
@@ -135,22 +166,26 @@ def _centre(a: Rectangle, b: Rectangle, axis: int) -> float:
     return (a[axis] + a[axis + 2] - b[axis] - b[axis + 2]) / 2
 
 
-def _before(around: Rectangle, axis: int, sign: int) -> Rectangle:
-    """The floor before something with a wall at its back."""
-    grown = list(around)
-    grown[axis + 2 if sign > 0 else axis] += sign * _REACH_M
-    return grown[0], grown[1], grown[2], grown[3]
+def _before(back: _Back) -> Rectangle:
+    """The floor before the wall, which belongs to the room."""
+    low, high = sorted((back.plane, back.plane - back.sign * _REACH_M))
+    return _rectangle(back.axis, low, high, back.start, back.end)
 
 
-def _behind(around: Rectangle, axis: int, sign: int, box: Rectangle, filled: Sequence[Rectangle]) -> Rectangle | None:
-    """The widest empty rectangle from the thing's back to the border of the box, if there is one."""
-    across = 1 - axis
-    plane = around[axis + 2] if sign > 0 else around[axis]
-    border = box[axis + 2] if sign > 0 else box[axis]
-    low, high = sorted((plane, border))
-    if abs(border - plane) < 0.3:
+def _levelled(back: _Back, backs: Sequence[_Back]) -> _Back:
+    """The same on a straight wall: as far out as the farthest that hangs in nearly the same plane."""
+    same = (other.plane for other in backs if other[:2] == back[:2] and abs(other.plane - back.plane) < _SAME_M)
+    return back._replace(plane=back.sign * max(back.sign * plane for plane in same))
+
+
+def _behind(back: _Back, box: Rectangle, filled: Sequence[Rectangle]) -> Rectangle | None:
+    """The widest empty rectangle from the wall to the border of the box, if there is one."""
+    axis, across = back.axis, 1 - back.axis
+    border = box[axis + 2] if back.sign > 0 else box[axis]
+    low, high = sorted((back.plane, border))
+    if high - low < 0.3:
         return None
-    start, end, middle = box[across], box[across + 2], (around[across] + around[across + 2]) / 2
+    start, end, middle = box[across], box[across + 2], (back.start + back.end) / 2
     for other in filled:
         if other[axis] < high - 0.05 and other[axis + 2] > low + 0.05:
             if other[across + 2] < middle:
@@ -159,8 +194,11 @@ def _behind(around: Rectangle, axis: int, sign: int, box: Rectangle, filled: Seq
                 end = min(end, other[across])
             else:
                 return None
-    if end - start < 0.3:
-        return None
+    return _rectangle(axis, low, high, start, end) if end - start >= 0.3 else None
+
+
+def _rectangle(axis: int, low: float, high: float, start: float, end: float) -> Rectangle:
+    """From low to high along the axis and from start to end along the other."""
     return (low, start, high, end) if axis == 0 else (start, low, end, high)
 
 
