@@ -16,17 +16,14 @@ from numpy.typing import NDArray
 
 from foveal.envs.objectnav.navigation import Lattice, distance_at
 from foveal.envs.objectnav.obstacles import (
-    BOTTOM,
     CELL_M,
-    COLUMNS,
     HEADINGS,
-    LEFT,
     MOVE_M,
-    ROWS,
     Obstacles,
     move_ahead,
 )
-from foveal.envs.objectnav.visibility import Eye, Instances, Sights, is_found
+from foveal.envs.objectnav.sights import Instances, Sights
+from foveal.envs.objectnav.visibility import Eye, is_found
 from foveal.kernels import kernel
 
 MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, LOOK_UP, LOOK_DOWN, END = range(6)
@@ -43,8 +40,11 @@ _NEAR_M = 0.4
 _STEPS = 8
 """Buckets for each whole number of actions."""
 _LONGEST = 2000
+_MOST_STATES = 4_000_000
+_EXPAND = 3
 _X, _Y, _DISTANCE = range(3)
 _COST, _HEADING, _PARENT, _ACTION, _CLOSED = range(5)
+_STATES, _ENTRIES, _LOWEST = range(3)
 
 
 class Memory(NamedTuple):
@@ -54,8 +54,10 @@ class Memory(NamedTuple):
         states: (M, 3) float64, see `_X`.
         links: (M, 5) int32, see `_COST`.
         known: (cells · HEADINGS,) int32, the state in each square with each heading, -1 for none.
-        entries: (Q, 2) int32 of the queue: state · 4 + tilt (3: yet to be expanded), and the next in its bucket.
+        entries: (Q, 2) int32 of the queue: four times a state, and `_EXPAND` or the tilt + 1 at which END succeeds
+            there; and the next entry in the same bucket.
         buckets: (B,) int32, the last entry of each bucket, -1 for none.
+        counts: (3,) int64: states and entries so far, and the bucket below which all are empty.
     """
 
     states: NDArray[np.float64]
@@ -63,6 +65,7 @@ class Memory(NamedTuple):
     known: NDArray[np.int32]
     entries: NDArray[np.int32]
     buckets: NDArray[np.int32]
+    counts: NDArray[np.int64]
 
 
 class Task(NamedTuple):
@@ -85,6 +88,30 @@ class Task(NamedTuple):
     eye: Eye
 
 
+class Query(NamedTuple):
+    """What one search is about.
+
+    Attributes:
+        house: Which.
+        category: Which.
+        offset: Where the distances of both begin in `Task.field`.
+        tilt: At the start.
+        stride: 1, or 3 to move along the axes only.
+        left: m, where the squares that merge states begin.
+        bottom: m.
+        width: Squares in a row.
+    """
+
+    house: int
+    category: int
+    offset: int
+    tilt: int
+    stride: int
+    left: float
+    bottom: float
+    width: int
+
+
 def shortest_actions(
     task: Task, house: int, category: int, offset: int, position: tuple[float, float], heading: int, tilt: int = 0
 ) -> NDArray[np.int8] | None:
@@ -101,20 +128,29 @@ def shortest_actions(
 
     Returns:
         (K,) int8, or None where nothing is found.
+
+    Raises:
+        ValueError: If there is no such heading.
     """
-    columns, rows = task.obstacles.houses[house, COLUMNS : ROWS + 1]
+    if heading not in range(HEADINGS):
+        raise ValueError(f"heading={heading!r}: must be a whole number from 0 to {HEADINGS - 1}")
+    left, bottom, columns, rows, _ = task.obstacles.houses[house].tolist()
+    if not (0 <= position[0] - left <= columns * CELL_M and 0 <= position[1] - bottom <= rows * CELL_M):
+        return None
     per_cell = round(CELL_M / _MERGE_M)
-    squares = (int(columns) * per_cell + 1) * (int(rows) * per_cell + 1)
-    size = min(squares * HEADINGS, 4_000_000)
+    width, height = int(columns) * per_cell + 1, int(rows) * per_cell + 1
+    size = min(width * height * HEADINGS, _MOST_STATES) + 8
     for stride in (1, 3):
         memory = Memory(
             states=np.empty((size, 3)),
             links=np.empty((size, 5), np.int32),
-            known=np.full(squares * HEADINGS, -1, np.int32),
+            known=np.full(width * height * HEADINGS, -1, np.int32),
             entries=np.empty((4 * size, 2), np.int32),
             buckets=np.full(_LONGEST * _STEPS, -1, np.int32),
+            counts=np.zeros(3, np.int64),
         )
-        last, looks = _search(task, house, category, offset, *position, heading, tilt, stride, memory)
+        query = Query(house, category, int(offset), tilt, stride, left, bottom, width)
+        last, looks = _search(task, query, *position, heading, memory)
         if last >= 0:
             return _trace(memory, last, looks - tilt)
     return None
@@ -129,99 +165,93 @@ def _trace(memory: Memory, last: int, looks: int) -> NDArray[np.int8]:
 
 
 @kernel
-def _search(task, house, category, offset, x, y, heading, tilt, stride, memory):
-    """The last state of the shortest way and the tilt that finds a thing there; -1 for none."""
-    states, links, known, entries, buckets = memory
-    left, bottom = task.obstacles.houses[house, LEFT], task.obstacles.houses[house, BOTTOM]
-    width = np.int64(task.obstacles.houses[house, COLUMNS]) * np.int64(CELL_M / _MERGE_M) + 1
-    count, queued, current = 0, 0, 0
-
-    # The start is entered like any other state, as if a turn had led to it.
-    distance = distance_at(task.obstacles, task.lattice, house, task.field, offset, x, y)
-    states[0, _X], states[0, _Y], states[0, _DISTANCE] = x, y, distance
-    links[0, _COST], links[0, _HEADING], links[0, _PARENT], links[0, _ACTION], links[0, _CLOSED] = 0, heading, -1, -1, 0
-    count = 1
-    if distance < math.inf:
-        queued = _push(entries, buckets, queued, 3, _bound(distance))
+def _search(task, query, x, y, heading, memory):
+    """The last state of the shortest way and the tilt at which END succeeds there; -1 and 0 for none."""
+    _reach(task, query, memory, -1, -1, x, y, heading)
     while True:
-        while current < buckets.shape[0] and buckets[current] < 0:
-            current += 1
-        if current == buckets.shape[0] or queued + 8 > entries.shape[0] or count + 3 > states.shape[0]:
+        entry = _pop(memory)
+        full = memory.counts[_STATES] + 3 > memory.states.shape[0]
+        if entry < 0 or full or memory.counts[_ENTRIES] + 6 > memory.entries.shape[0]:
             return np.int64(-1), np.int64(0)
-        entry = buckets[current]
-        buckets[current] = entries[entry, 1]
-        state, kind = np.int64(entries[entry, 0] >> 2), np.int64(entries[entry, 0] & 3)
-        if kind != 3:
+        state, kind = np.int64(entry >> 2), np.int64(entry & 3)
+        if kind != _EXPAND:
             return state, kind - 1
-        if links[state, _CLOSED] > 0:
+        if memory.links[state, _CLOSED] > 0:
             continue
-        links[state, _CLOSED] = 1
-        x, y, distance = states[state, _X], states[state, _Y], states[state, _DISTANCE]
-        cost, heading = np.int64(links[state, _COST]), np.int64(links[state, _HEADING])
-        if distance < _NEAR_M:
-            for other in range(LOWEST, HIGHEST + 1):
-                yaw, pitch = heading * TURN, other * TURN
-                if is_found(
-                    task.sights,
-                    task.instances,
-                    house,
-                    category,
-                    x,
-                    y,
-                    task.eye.height,
-                    yaw,
-                    pitch,
-                    task.eye.tan_x,
-                    task.eye.tan_y,
-                ):
-                    bound = float(cost + abs(other - tilt))
-                    queued = _push(entries, buckets, queued, 4 * state + other + 1, bound)
-                    current = min(current, _bucket(buckets, bound))
+        memory.links[state, _CLOSED] = 1
+        _try_end(task, query, memory, state)
+        x, y, heading = memory.states[state, _X], memory.states[state, _Y], np.int64(memory.links[state, _HEADING])
         for action in range(3):
-            to_x, to_y, turned = x, y, heading
+            to_x, to_y, to_heading = x, y, heading
             if action == MOVE_AHEAD:
-                if heading % stride != 0:
+                if heading % query.stride != 0:
                     continue
-                to_x, to_y, moved = move_ahead(task.obstacles, house, x, y, heading)
+                to_x, to_y, moved = move_ahead(task.obstacles, query.house, x, y, heading)
                 if not moved:
                     continue
             else:
-                turned = (heading + (1 if action == ROTATE_LEFT else HEADINGS - 1)) % HEADINGS
-            column = np.int64(math.floor((to_x - left) / _MERGE_M + 0.5))
-            row = np.int64(math.floor((to_y - bottom) / _MERGE_M + 0.5))
-            key = (row * width + column) * HEADINGS + turned
-            to = known[key]
-            if to >= 0 and (links[to, _CLOSED] > 0 or links[to, _COST] <= cost + 1):
-                continue  # what followed from a closed state's position must stay true
-            if to < 0:
-                to = known[key] = count
-                count += 1
-            to_distance = distance
-            if action == MOVE_AHEAD:
-                to_distance = distance_at(task.obstacles, task.lattice, house, task.field, offset, to_x, to_y)
-            states[to, _X], states[to, _Y], states[to, _DISTANCE] = to_x, to_y, to_distance
-            links[to, _COST], links[to, _HEADING] = cost + 1, turned
-            links[to, _PARENT], links[to, _ACTION], links[to, _CLOSED] = state, action, 0
-            if to_distance < math.inf:
-                bound = cost + 1 + _bound(to_distance)
-                queued = _push(entries, buckets, queued, 4 * to + 3, bound)
-                current = min(current, _bucket(buckets, bound))
+                to_heading = (heading + (1 if action == ROTATE_LEFT else HEADINGS - 1)) % HEADINGS
+            _reach(task, query, memory, state, action, to_x, to_y, to_heading)
 
 
 @kernel
-def _bound(distance):
-    """Moves that remain at least."""
-    return max(distance - _SLACK_M, 0.0) / MOVE_M
+def _reach(task, query, memory, parent, action, x, y, heading):
+    """Take note of a state, unless one that stands for it was reached as soon."""
+    column = np.int64(math.floor((x - query.left) / _MERGE_M + 0.5))
+    row = np.int64(math.floor((y - query.bottom) / _MERGE_M + 0.5))
+    square = (row * query.width + column) * HEADINGS + heading
+    cost = memory.links[parent, _COST] + 1 if parent >= 0 else 0
+    state = np.int64(memory.known[square])
+    if state >= 0 and (memory.links[state, _CLOSED] > 0 or memory.links[state, _COST] <= cost):
+        return  # what followed from a closed state's position must stay true
+    if state < 0:
+        state = memory.counts[_STATES]
+        memory.known[square] = state
+        memory.counts[_STATES] += 1
+    if parent >= 0 and action != MOVE_AHEAD:
+        distance = memory.states[parent, _DISTANCE]
+    else:
+        distance = distance_at(task.obstacles, task.lattice, query.house, task.field, query.offset, x, y)
+    memory.states[state, _X], memory.states[state, _Y], memory.states[state, _DISTANCE] = x, y, distance
+    memory.links[state, _COST], memory.links[state, _HEADING], memory.links[state, _CLOSED] = cost, heading, 0
+    memory.links[state, _PARENT], memory.links[state, _ACTION] = parent, action
+    if distance < math.inf:
+        _push(memory, 4 * state + _EXPAND, cost + max(distance - _SLACK_M, 0.0) / MOVE_M)
 
 
 @kernel
-def _bucket(buckets, bound):
-    return min(np.int64(bound * _STEPS), buckets.shape[0] - 1)
+def _try_end(task, query, memory, state):
+    """Take note of the tilts at which END would succeed in a state."""
+    if memory.states[state, _DISTANCE] >= _NEAR_M:
+        return
+    x, y, eye = memory.states[state, _X], memory.states[state, _Y], task.eye
+    yaw = memory.links[state, _HEADING] * TURN
+    for tilt in range(LOWEST, HIGHEST + 1):
+        camera = (x, y, eye.height, yaw, tilt * TURN, eye.tan_x, eye.tan_y)
+        if is_found(task.sights, task.instances, query.house, query.category, *camera):
+            _push(memory, 4 * state + tilt + 1, memory.links[state, _COST] + abs(tilt - query.tilt))
 
 
 @kernel
-def _push(entries, buckets, queued, what, bound):
-    bucket = _bucket(buckets, bound)
-    entries[queued, 0], entries[queued, 1] = what, buckets[bucket]
-    buckets[bucket] = queued
-    return queued + 1
+def _push(memory, entry, bound):
+    """Queue an entry by the fewest actions it may take in all; among nearly equal ones the last comes out first."""
+    bucket = min(np.int64(bound * _STEPS), memory.buckets.shape[0] - 1)
+    place = memory.counts[_ENTRIES]
+    memory.entries[place, 0], memory.entries[place, 1] = entry, memory.buckets[bucket]
+    memory.buckets[bucket] = place
+    memory.counts[_ENTRIES] += 1
+    memory.counts[_LOWEST] = min(memory.counts[_LOWEST], bucket)
+
+
+@kernel
+def _pop(memory):
+    """The entry that comes next; -1 for none."""
+    bucket = memory.counts[_LOWEST]
+    while bucket < memory.buckets.shape[0] and memory.buckets[bucket] < 0:
+        bucket += 1
+    memory.counts[_LOWEST] = bucket
+    if bucket == memory.buckets.shape[0]:
+        return np.int64(-1)
+    place = memory.buckets[bucket]
+    memory.buckets[bucket] = memory.entries[place, 1]
+    return np.int64(memory.entries[place, 0])

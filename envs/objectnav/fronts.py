@@ -12,14 +12,15 @@ from math import cos, floor, pi, sin
 
 import numpy as np
 
-from foveal.envs.objectnav.house import House, Room, Thing, Vector
+from foveal.envs.objectnav.house import House, Room, Thing, Vector, Wall
 
-_SEARCHED = frozenset(
-    ["Cabinet", "Drawer", "Shelf", "Sink", "SinkBasin", "Mirror", "Painting", "Poster", "Window", "ShelvingUnit", "Dresser", "SideTable", "TVStand", "Sofa", "ArmChair", "Desk", "Television"]
-)
-"""Types whose front is looked for if they have no model."""
+_HUNG = ("Mirror", "Painting", "Poster", "Window")
+_FITTED = ("Cabinet", "Drawer", "Shelf", "Sink", "SinkBasin")
+_FURNITURE = ("ArmChair", "Desk", "Dresser", "ShelvingUnit", "SideTable", "Sofa", "Television", "TVStand")
+_FREE_STANDING_M = 0.6
+"""Furniture whose model looks at a wall is turned round if so much is free behind it."""
 
-HOLDERS = frozenset(["Dresser", "Desk", "SideTable", "TVStand", "ShelvingUnit", "CoffeeTable"])
+HOLDERS = frozenset(("CoffeeTable", "Desk", "Dresser", "ShelvingUnit", "SideTable", "TVStand"))
 """Furniture that drawers and cabinets belong to."""
 
 _FREE_M = 1.2
@@ -33,8 +34,13 @@ def faced(house: House) -> tuple[Thing, ...]:
 def _faced(thing: Thing, house: House) -> Thing:
     if thing.type == "Bed":
         return thing if _head_in_front(thing, house) else turned(thing, 2)
-    if thing.asset is not None or thing.type not in _SEARCHED:
+    if thing.type in _FURNITURE and thing.asset is not None:
+        wrong = gap(thing, house, 0) < 0.3 and _free(thing, house, 2) > _FREE_STANDING_M
+        return turned(thing, 2) if wrong else thing
+    if thing.asset is not None or thing.type not in (*_HUNG, *_FITTED, *_FURNITURE):
         return thing
+    if thing.type in _HUNG:
+        return _from_wall(thing, house.walls)
     holder = holder_of(thing, house.things)
     if holder is not None:
         return turned(thing, round((holder.yaw - thing.yaw) / (pi / 2)))
@@ -44,6 +50,24 @@ def _faced(thing: Thing, house: House) -> Thing:
 def faced_freely(thing: Thing, house: House) -> Thing:
     """The thing turned so that its front is the side with most room before it, a wall behind it counting too."""
     return turned(thing, int(np.argmax([_score(thing, house, quarter) for quarter in range(4)])))
+
+
+def _from_wall(thing: Thing, walls: Sequence[Wall]) -> Thing:
+    """The thing turned to look away from the wall that it hangs on, if it hangs flat on one."""
+    best, inward = (0.4, True), None
+    for wall in walls:
+        start, way = np.array(wall.start), np.subtract(wall.end, wall.start)
+        length = float(np.hypot(*way))
+        x, y = np.array(thing.centre[:2]) - start
+        along, away = (x * way[0] + y * way[1]) / length, (way[0] * y - way[1] * x) / length
+        near = (round(abs(float(away)), 3), bool(away < 0))
+        if -0.2 < along < length + 0.2 and near < best:
+            best, inward = near, float(np.arctan2(way[1], way[0]))
+    if inward is None:
+        return thing
+    quarters = round((inward - thing.yaw) / (pi / 2)) % 4
+    hung = turned(thing, quarters)
+    return hung if hung.size[1] < hung.size[0] else thing
 
 
 def turned(thing: Thing, quarters: int) -> Thing:
@@ -79,17 +103,17 @@ def _head_in_front(bed: Thing, house: House) -> bool:
     pillows = [local(bed, t.centre)[1] for t in house.things if t.type == "Pillow" and t.parent == bed.id]
     if pillows:
         return sum(pillows) >= 0
-    gaps = [_gap(bed, house, quarter) for quarter in (0, 2)]
+    gaps = [gap(bed, house, quarter) for quarter in (0, 2)]
     return gaps[0] <= gaps[1] + 0.2
 
 
 def _score(thing: Thing, house: House, quarter: int) -> float:
     """How likely a side is the front: free before it, a wall behind it, no edge between neighbours."""
-    at_wall = _gap(thing, house, (quarter + 2) % 4) < 0.15
+    at_wall = gap(thing, house, (quarter + 2) % 4) < 0.15
     return _free(thing, house, quarter) + (0.5 if at_wall else 0.0) + (0.1 if quarter == 0 else 0.0)
 
 
-def _side(thing: Thing, quarter: int) -> tuple[Vector, Vector, float]:
+def side(thing: Thing, quarter: int) -> tuple[Vector, Vector, float]:
     """Middle (2,) m of a side, its outward direction (2,), and half its length, m."""
     angle = thing.yaw + quarter * pi / 2
     out = np.array([-sin(angle), cos(angle)])
@@ -97,9 +121,9 @@ def _side(thing: Thing, quarter: int) -> tuple[Vector, Vector, float]:
     return np.array(thing.centre[:2]) + out * depth / 2, out, width / 2
 
 
-def _gap(thing: Thing, house: House, quarter: int) -> float:
+def gap(thing: Thing, house: House, quarter: int) -> float:
     """Distance, m, from a side to the wall before it; 0 where it has passed it."""
-    middle, out, _ = _side(thing, quarter)
+    middle, out, _ = side(thing, quarter)
     room = room_of(thing.centre[:2], house.rooms)
     if room < 0:
         return 0.0
@@ -122,7 +146,7 @@ def _to_edge(polygon: Vector, start: Vector, out: Vector) -> float:
 
 def _free(thing: Thing, house: House, quarter: int) -> float:
     """How far, m, up to `_FREE_M`, one may go from a side before one meets a wall or another thing; mean of three."""
-    middle, out, half = _side(thing, quarter)
+    middle, out, half = side(thing, quarter)
     across = np.array([-out[1], out[0]])
     room = room_of(thing.centre[:2], house.rooms)
     low, high = thing.bounds[0][2], thing.bounds[1][2]
@@ -144,17 +168,19 @@ def _free(thing: Thing, house: House, quarter: int) -> float:
 
 def _to_box(thing: Thing, start: Vector, out: Vector) -> float:
     """Distance, m, from a point along a direction to a thing's box seen from above; infinite if it misses."""
-    origin = np.array(local(thing, start))
     c, s = cos(thing.yaw), sin(thing.yaw)
-    way = np.array([c * out[0] + s * out[1], c * out[1] - s * out[0]])
-    half = np.array(thing.size[:2]) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bounds = np.sort(np.stack([(-half - origin) / way, (half - origin) / way]), 0)
-    flat = np.abs(way) < 1e-9
-    if (flat & (np.abs(origin) > half)).any():
-        return np.inf
-    enter, leave = np.where(flat, -np.inf, bounds[0]).max(), np.where(flat, np.inf, bounds[1]).min()
-    return float(max(enter, 0.0)) if leave > max(enter, 0.0) else np.inf
+    origin = local(thing, (float(start[0]), float(start[1])))
+    way = float(c * out[0] + s * out[1]), float(c * out[1] - s * out[0])
+    enter, leave = 0.0, float("inf")
+    for axis in range(2):  # the slabs between opposite sides (Kay and Kajiya 1986)
+        half = thing.size[axis] / 2
+        if abs(way[axis]) < 1e-9:
+            if abs(origin[axis]) > half:
+                return float("inf")
+            continue
+        near, far = sorted(((-half - origin[axis]) / way[axis], (half - origin[axis]) / way[axis]))
+        enter, leave = max(enter, near), min(leave, far)
+    return enter if leave > enter else float("inf")
 
 
 def contains(polygon: Vector, point: Sequence[float] | Vector) -> bool:

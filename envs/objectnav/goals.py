@@ -11,14 +11,8 @@ from foveal.envs.objectnav.expert import Task, shortest_actions
 from foveal.envs.objectnav.house import House
 from foveal.envs.objectnav.navigation import distances, explore, places, refine, shortest_path
 from foveal.envs.objectnav.obstacles import LOCOBOT, Body, survey
-from foveal.envs.objectnav.visibility import (
-    LOCOBOT_EYE,
-    SUCCESS_M,
-    Eye,
-    instances_of,
-    sights_of,
-    success_positions,
-)
+from foveal.envs.objectnav.sights import SUCCESS_M, instances_of, sights_of
+from foveal.envs.objectnav.visibility import LOCOBOT_EYE, Eye, success_positions
 
 
 class Goals:

@@ -27,10 +27,19 @@ def parts(type: str, size: Vector3) -> list[Part]:
         size: (width, depth, height) m; sides under 2 mm count as 2 mm.
     """
     width, depth, height = (max(float(side), 0.002) for side in size)
+    whole = block("plain", around(0, width), around(0, depth), (0, height))
     kit = KITS.get(type)
-    if kit is None:
-        return [block("plain", around(0, width), around(0, depth), (0, height))]
-    return kit(width, depth, height)
+    made = [] if kit is None else kit(width, depth, height)
+    return [part for part in (_clipped(part, whole) for part in made) if part is not None] or [whole]
+
+
+def _clipped(part: Part, whole: Part) -> Part | None:
+    """What of a part lies within the box: all, unless the box is odder than any real object's."""
+    x0, y0, z0 = (max(a, b) for a, b in zip(part.low, whole.low, strict=True))
+    x1, y1, z1 = (min(a, b) for a, b in zip(part.high, whole.high, strict=True))
+    if min(x1 - x0, y1 - y0, z1 - z0) < 1e-5:
+        return None
+    return part._replace(low=(x0, y0, z0), high=(x1, y1, z1))
 
 
 def mesh(part: Part) -> Mesh:

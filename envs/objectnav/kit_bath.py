@@ -19,6 +19,7 @@ from .kit_parts import (
 )
 
 _BOWL: Profile = ((0.55, 0), (0.62, 0.35), (1, 1), (0.75, 1), (0.5, 0.5), (0, 0.45))
+_WASHBASIN: Profile = ((0.45, 0), (0.85, 0.4), (1, 0.85), (1, 1), (0.88, 1), (0.6, 0.25), (0, 0.15))
 _ROLL: Profile = ((0.4, 0), (1, 0), (1, 1), (0.4, 1), (0.4, 0))
 _SEAT: Profile = ((0.98, 0), (1, 0.5), (0.95, 1), (0.62, 1), (0.62, 0), (0.98, 0))
 
@@ -30,8 +31,8 @@ def toilet(w: float, d: float, h: float) -> list[Part]:
     x, y = around(0, 0.8 * w), (back - 0.02 * d, d / 2)
     return [
         block("ceramic", around(0, 0.5 * w), (-0.4 * d, 0.22 * d), (0, 0.6 * rim)),
-        turned("ceramic", x, y, (0.08 * h, rim), _BOWL, sides=12),
-        turned("seat_white", x, y, (rim, seat), _SEAT, sides=12),
+        turned("ceramic", x, y, (0.08 * h, rim), _BOWL, sides=10),
+        turned("seat_white", x, y, (rim, seat), _SEAT, sides=10),
         block("ceramic", around(0, 0.72 * w), (-d / 2, back + 0.02 * d), (0.3 * h, rim)),
         block("ceramic", around(0, 0.94 * w), (-d / 2, back - 0.05 * d), (rim, 0.92 * h)),
         block("ceramic", around(0, w), (-d / 2, back - 0.03 * d), (0.92 * h, 0.96 * h)),
@@ -69,18 +70,21 @@ def tub_basin(w: float, d: float, h: float) -> list[Part]:
 
 
 def sink(w: float, d: float, h: float) -> list[Part]:
-    """A rim around an open basin, with a drain; a pedestal below where its box reaches far down."""
-    deep = min(h, 0.24)
-    rim = thickness(min(w, d), 0.1, 0.02, 0.06)
-    parts = [
-        *basin("sink", w, d, (h - deep, h), rim, 0.3 * deep),
-        turned("dark_metal", around(0, 0.12 * w), around(0, 0.12 * w), (h - 0.7 * deep, h - 0.66 * deep)),
-    ]
+    """A rim around an open basin, with a drain; where its box reaches far down, a round one on a pedestal."""
     if h > 0.45:
-        parts.append(
-            turned("sink", around(0, 0.4 * w), (-d / 2, 0.05 * d), (0, h - deep), ((0.9, 0), (0.6, 0.3), (1, 1)))
-        )
-    return parts
+        deep = min(0.3 * h, 0.24)
+        foot: Profile = ((0.9, 0), (0.55, 0.3), (1, 1))
+        return [
+            turned("sink", around(0, w), around(0, d), (h - deep, h), _WASHBASIN, sides=10),
+            turned("dark_metal", around(0, 0.08 * w), around(0, 0.08 * w), (h - 0.85 * deep, h - 0.82 * deep)),
+            turned("sink", around(0, 0.36 * w), (-0.45 * d, 0.05 * d), (0, h - 0.9 * deep), foot),
+            block("sink", around(0, 0.8 * w), (-d / 2, -0.36 * d), (h - 0.8 * deep, h)),
+        ]
+    rim = thickness(min(w, d), 0.1, 0.02, 0.06)
+    return [
+        *basin("sink", w, d, (0, h), rim, 0.3 * h),
+        turned("dark_metal", around(0, 0.12 * w), around(0, 0.12 * w), (0.3 * h, 0.34 * h)),
+    ]
 
 
 def sink_basin(w: float, d: float, h: float) -> list[Part]:
@@ -123,7 +127,7 @@ def shower_head(w: float, d: float, h: float) -> list[Part]:
 
 
 def glass_pane(w: float, d: float, h: float) -> list[Part]:
-    """A metal frame around glass, across the longer side of its box; open to the eye, for glass is not drawn as such."""
+    """A metal frame across the longer side of its box; its glass is not drawn."""
     along_x = w >= d
     long, thin = (w, d) if along_x else (d, w)
     bars = frame("chrome", around(0, long), around(0, min(thin, 0.04)), (0, h), 0.03)
@@ -137,18 +141,22 @@ def glass_pane(w: float, d: float, h: float) -> list[Part]:
 
 
 def curtain(role: str) -> Kit:
-    """A rod and folds that hang from it, along the longer side of the box."""
+    """A rod along the longer side of the box, from which folds hang: all along, or in bundles if it is long."""
 
     def kit(w: float, d: float, h: float) -> list[Part]:
         along_x = w >= d
         long, thin = (w, d) if along_x else (d, w)
         rod = (h - 0.02 * h, h)
-        folds = min(max(round(long / 0.16), 2), 12)
+        bundles = max(round(long / 2.2) + 1, 2) if long > 0.9 else 1
+        wide = long if bundles == 1 else min(0.24 * long, 0.45)
+        folds = 5 if bundles == 1 else 3
         pieces = [("handle", around(0, long), around(0, min(0.3 * thin, 0.03)), rod)]
-        for k in range(folds):
-            x = (-long / 2 + k * long / folds, -long / 2 + (k + 1) * long / folds)
-            y = (-0.45 * thin, 0.1 * thin) if k % 2 else (-0.1 * thin, 0.45 * thin)
-            pieces.append((role, x, y, (0, h - 0.02 * h)))
+        for bundle in range(bundles):
+            left = -long / 2 if bundles == 1 else -long / 2 + bundle * (long - wide) / (bundles - 1)
+            for k in range(folds):
+                x = (left + k * wide / folds, left + (k + 1) * wide / folds)
+                y = (-0.45 * thin, 0.1 * thin) if k % 2 else (-0.1 * thin, 0.45 * thin)
+                pieces.append((role, x, y, (0, h - 0.02 * h)))
         return [block(name, *((x, y) if along_x else (y, x)), z) for name, x, y, z in pieces]
 
     return kit
@@ -206,8 +214,8 @@ def toilet_paper(w: float, d: float, h: float) -> list[Part]:
     core = [around((a + b) / 2, 0.4 * (b - a)) for a, b in spans]
     core[axis] = spans[axis]
     return [
-        turned("paper", *spans, _ROLL, axis=axis, sides=10),
-        turned("cardboard", *core, axis=axis),
+        turned("paper", spans[0], spans[1], spans[2], _ROLL, axis=axis, sides=10),
+        turned("cardboard", core[0], core[1], core[2], axis=axis),
     ]
 
 

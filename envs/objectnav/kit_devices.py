@@ -48,8 +48,8 @@ def laptop(w: float, d: float, h: float) -> list[Part]:
     lid = min(0.09 * d, 0.012)
     # The lid's side runs from the hinge back and up: a rectangle that slides from the front of its span to the back.
     share = lid / (hinge + d / 2)
-    lean = {"start": (0.0, 1 - share, 1.0, 1.0), "end": (0.0, 0.0, 1.0, share)}
-    screen = {"start": (0.0, 1 - 0.25 * share, 1.0, 1.0), "end": (0.0, 0.0, 1.0, 0.25 * share)}
+    lean = (0.0, 1 - share, 1.0, 1.0), (0.0, 0.0, 1.0, share)
+    screen = (0.0, 1 - 0.25 * share, 1.0, 1.0), (0.0, 0.0, 1.0, 0.25 * share)
     rise, run = h - base, hinge + d / 2 - lid
     z = (base + 0.08 * rise, base + 0.94 * rise)
     front = (-d / 2 + lid + 0.06 * run - 0.25 * lid, -d / 2 + lid + 0.92 * run)
@@ -57,8 +57,8 @@ def laptop(w: float, d: float, h: float) -> list[Part]:
         block("laptop", around(0, w), (hinge, d / 2), (0, base)),
         block("keys", around(0, 0.86 * w), (hinge + 0.06 * d, hinge + 0.38 * d), (base, base + 0.15 * base)),
         block("keys", around(0, 0.3 * w), (hinge + 0.44 * d, hinge + 0.64 * d), (base, base + 0.1 * base)),
-        block("laptop", around(0, w), (-d / 2, hinge), (base, h), **lean),
-        block("desktop", around(0, 0.9 * w), (front[0], front[1] + 0.35 * lid), z, **screen),
+        block("laptop", around(0, w), (-d / 2, hinge), (base, h), start=lean[0], end=lean[1]),
+        block("desktop", around(0, 0.9 * w), (front[0], front[1] + 0.35 * lid), z, start=screen[0], end=screen[1]),
     ]
 
 
@@ -134,9 +134,9 @@ def floor_lamp(w: float, d: float, h: float) -> list[Part]:
     foot = 0.62
     shade = (h - min(0.32, 0.22 * h), h)
     return [
-        turned("lamp_metal", around(0, foot * w), around(0, foot * d), (0, min(0.03, 0.05 * h)), sides=12),
+        turned("lamp_metal", around(0, foot * w), around(0, foot * d), (0, min(0.03, 0.05 * h)), sides=10),
         turned("lamp_metal", around(0, pole), around(0, pole), (min(0.03, 0.05 * h), shade[0] + 0.3 * (h - shade[0]))),
-        turned("lampshade", around(0, w), around(0, d), shade, SHADE, sides=12),
+        turned("lampshade", around(0, w), around(0, d), shade, SHADE, sides=10),
     ]
 
 
@@ -173,7 +173,7 @@ def vacuum_cleaner(w: float, d: float, h: float) -> list[Part]:
 def disc(w: float, d: float, h: float) -> list[Part]:
     """A disc with its label and hole."""
     return [
-        turned("metal", around(0, w), around(0, d), (0, 0.7 * h), CYLINDER, sides=12),
+        turned("metal", around(0, w), around(0, d), (0, 0.7 * h), CYLINDER, sides=10),
         turned("paper", around(0, 0.4 * w), around(0, 0.4 * d), (0.7 * h, 0.9 * h)),
         turned("dark_plastic", around(0, 0.14 * w), around(0, 0.14 * d), (0.9 * h, h)),
     ]

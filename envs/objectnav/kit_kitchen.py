@@ -5,7 +5,6 @@ from __future__ import annotations
 from .kit_parts import (
     BUCKET,
     DOME,
-    SHADE,
     Kit,
     Part,
     Profile,
@@ -13,13 +12,13 @@ from .kit_parts import (
     around,
     block,
     lying,
-    thickness,
     turned,
 )
 
 _BOWL: Profile = ((0.4, 0), (0.8, 0.45), (1, 1), (0.92, 1), (0.66, 0.4), (0, 0.15))
 _PLATE: Profile = ((0.55, 0), (1, 1), (0.62, 0.35), (0, 0.35))
 _POT: Profile = ((0.92, 0), (1, 1), (0.93, 1), (0.86, 0.08), (0, 0.08))
+_PAN: Profile = ((0.9, 0), (1, 1), (0.94, 1), (0.84, 0.3), (0, 0.3))
 _BOTTLE: Profile = ((0.9, 0), (1, 0.06), (1, 0.55), (0.38, 0.72), (0.34, 1))
 _KETTLE: Profile = ((0.9, 0), (1, 0.15), (0.85, 0.7), (0.45, 1), (0, 1))
 
@@ -29,7 +28,7 @@ def fridge(w: float, d: float, h: float) -> list[Part]:
     face = 0.42 * d
     parts = [block("appliance", around(0, w), (-d / 2, face), (0.02 * h, h))]
     parts.append(block("dark_plastic", around(0, 0.9 * w), (-0.4 * d, 0.38 * d), (0, 0.02 * h)))
-    door, bar = (face + 0.004, 0.47 * d), (0.47 * d, d / 2)
+    door, bar = (face, 0.47 * d), (0.47 * d, d / 2)
     if w > 0.8:
         for sign in (-1, 1):
             parts.append(block("appliance", around(sign * w / 4, 0.485 * w), door, (0.36 * h, 0.995 * h)))
@@ -78,7 +77,7 @@ def coffee_machine(w: float, d: float, h: float) -> list[Part]:
 def toaster(w: float, d: float, h: float) -> list[Part]:
     """A case rounded above with two dark slots and levers at one end."""
     long_x = w > d
-    x, y = around(0, w), around(0, d)
+    x = around(0, w)
     slot, gap = (0.66, 0.12) if long_x else (0.12, 0.66)
     side = (0.2 * d, 0.0) if long_x else (0.0, 0.2 * w)
     parts = [
@@ -96,8 +95,8 @@ def toaster(w: float, d: float, h: float) -> list[Part]:
 def burner(w: float, d: float, h: float) -> list[Part]:
     """A ring around a cap, or a grate where it is raised."""
     return [
-        turned("dark_metal", around(0, w), around(0, d), (0, 0.5 * h), sides=12),
-        turned("metal", around(0, 0.8 * w), around(0, 0.8 * d), (0.5 * h, 0.7 * h), sides=12),
+        turned("dark_metal", around(0, w), around(0, d), (0, 0.5 * h), sides=10),
+        turned("metal", around(0, 0.8 * w), around(0, 0.8 * d), (0.5 * h, 0.7 * h), sides=10),
         turned("dark_metal", around(0, 0.5 * w), around(0, 0.5 * d), (0.7 * h, h)),
     ]
 
@@ -123,7 +122,7 @@ def pot(w: float, d: float, h: float) -> list[Part]:
     ear_x = w >= d
     round_ = min(min(w, d), 0.8 * max(w, d) if abs(w - d) > 0.02 else 0.84 * w)
     lug = 0.12 * h
-    parts = [turned("cookware", around(0, round_), around(0, round_), (0, h), _POT, sides=12)]
+    parts = [turned("cookware", around(0, round_), around(0, round_), (0, h), _POT, sides=10)]
     for sign in (-1, 1):
         far, near = sign * (w if ear_x else d) / 2, sign * 0.47 * round_
         along: Span = (min(near, far), max(near, far))
@@ -135,7 +134,7 @@ def pot(w: float, d: float, h: float) -> list[Part]:
 def _pan(w: float, d: float, h: float) -> list[Part]:
     bowl = min(w, 0.62 * d)
     return [
-        turned("cookware", around(0, bowl), (-d / 2, -d / 2 + bowl), (0, h), _POT, sides=12),
+        turned("cookware", around(0, bowl), (-d / 2, -d / 2 + bowl), (0, h), _PAN, sides=10),
         block("dark_plastic", around(0, 0.1 * w), (-d / 2 + 0.98 * bowl, d / 2), (0.55 * h, 0.9 * h)),
     ]
 
@@ -156,12 +155,15 @@ def kettle(w: float, d: float, h: float) -> list[Part]:
 
 def bowl(w: float, d: float, h: float) -> list[Part]:
     """A hollow bowl."""
-    return [turned("tableware", around(0, w), around(0, d), (0, h), _BOWL, sides=12)]
+    return [turned("tableware", around(0, w), around(0, d), (0, h), _BOWL, sides=10)]
 
 
 def plate(w: float, d: float, h: float) -> list[Part]:
     """A flat plate with a raised rim."""
-    return [turned("tableware", around(0, w), around(0, d), (0, h), _PLATE, sides=12)]
+    return [
+        turned("tableware", around(0, w), around(0, d), (0, h), _PLATE, sides=10),
+        turned("ceramic", around(0, 0.64 * w), around(0, 0.64 * d), (0.3 * h, 0.42 * h), sides=10),
+    ]
 
 
 def mug(w: float, d: float, h: float) -> list[Part]:
@@ -267,20 +269,18 @@ def dish_sponge(w: float, d: float, h: float) -> list[Part]:
 def paper_roll(w: float, d: float, h: float) -> list[Part]:
     """An upright roll around a core."""
     return [
-        turned("paper", around(0, w), around(0, d), (0, 0.97 * h), sides=12),
+        turned("paper", around(0, w), around(0, d), (0, 0.97 * h), sides=10),
         turned("cardboard", around(0, 0.35 * w), around(0, 0.35 * d), (0.97 * h, h)),
     ]
 
 
 def garbage_can(w: float, d: float, h: float) -> list[Part]:
     """An open bin that widens upwards, with a rim and a bag hanging over it."""
-    rim = thickness(min(w, d), 0.1, 0.015, 0.04)
     return [
-        turned("bin", around(0, 0.97 * w), around(0, 0.97 * d), (0, h), BUCKET, sides=12),
+        turned("bin", around(0, 0.97 * w), around(0, 0.97 * d), (0, h), BUCKET, sides=10),
         turned(
-            "bag", around(0, w), around(0, d), (0.86 * h, h), ((1, 0), (1, 1), (0.86, 1), (0.86, 0), (1, 0)), sides=12
+            "bag", around(0, w), around(0, d), (0.86 * h, h), ((1, 0), (1, 1), (0.86, 1), (0.86, 0), (1, 0)), sides=10
         ),
-        turned("shadow", around(0, w - 2 * rim), around(0, d - 2 * rim), (0.5 * h, 0.52 * h), sides=8),
     ]
 
 
@@ -306,7 +306,7 @@ def watering_can(w: float, d: float, h: float) -> list[Part]:
             start=(0, 0, 0.3, 1),
             end=(0.8, 0, 1, 1),
         ),
-        turned("bin", around(0, 0.4 * w), (0.38 * d, d / 2), (0.7 * h, h), SHADE[::-1], axis=1),
+        turned("bin", around(0, 0.4 * w), (0.38 * d, d / 2), (0.7 * h, h), ((0.62, 0), (1, 1)), axis=1),
         block("bin", around(0, 0.12 * w), (-d / 2, -0.42 * d), (0.2 * h, h)),
         block("bin", around(0, 0.12 * w), (-0.42 * d, 0), (0.9 * h, h)),
         block("bin", around(0, 0.12 * w), (-0.05 * d, 0), (0.75 * h, 0.9 * h)),

@@ -109,17 +109,25 @@ def basin(role: str, width: float, depth: float, z: Span, rim: float, floor: flo
     ]
 
 
+def volume(part: Part) -> float:
+    """Volume of a part's box, m³."""
+    width, depth, height = (high - low for low, high in zip(part.low, part.high, strict=True))
+    return width * depth * height
+
+
 def permuted(part: Part, order: tuple[int, int, int], shift: Vector3) -> Part:
     """A part whose axis k becomes axis order[k] of the new frame, moved by `shift`."""
-    low, high = [0.0] * 3, [0.0] * 3
-    for old, new in enumerate(order):
-        low[new], high[new] = part.low[old] + shift[new], part.high[old] + shift[new]
+    old = [order.index(new) for new in range(3)]
+    low, high = (
+        (corner[old[0]] + shift[0], corner[old[1]] + shift[1], corner[old[2]] + shift[2])
+        for corner in (part.low, part.high)
+    )
     axis = order[part.axis]
     start, end = part.start, part.end
     if order[(part.axis + 1) % 3] != (axis + 1) % 3:  # an odd permutation swaps the two other axes
         start = (start[1], start[0], start[3], start[2])
         end = (end[1], end[0], end[3], end[2])
-    return part._replace(low=tuple(low), high=tuple(high), axis=axis, start=start, end=end)
+    return part._replace(low=low, high=high, axis=axis, start=start, end=end)
 
 
 def lying(kit: Kit) -> Kit:

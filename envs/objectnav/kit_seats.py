@@ -9,11 +9,11 @@ def chair(w: float, d: float, h: float) -> list[Part]:
     """Four legs, a seat, a back of two posts, a rail and a panel."""
     seat = 0.5 * h
     leg = thickness(min(w, d), 0.09, 0.03, 0.05)
-    slab = thickness(h, 0.05, 0.02, 0.05)
+    slab = thickness(h, 0.05, 0.02, 0.04)
     post = (-d / 2, -d / 2 + leg)
     return [
-        *legs("furniture", w, d, (0, seat - slab), leg),
-        block("seat", around(0, w), around(0, d), (seat - slab, seat + slab)),
+        *legs("furniture", w, d, (0, seat - 0.4 * slab), leg),
+        block("seat", around(0, w), around(0, d), (seat - 0.4 * slab, seat + slab)),
         block("furniture", (-w / 2, -w / 2 + leg), post, (seat + slab, h)),
         block("furniture", (w / 2 - leg, w / 2), post, (seat + slab, h)),
         block("seat", around(0, w - 2 * leg), (-d / 2, -d / 2 + 0.7 * leg), (seat + 0.4 * (h - seat), h)),
@@ -50,9 +50,11 @@ def sofa(w: float, d: float, h: float) -> list[Part]:
     ]
     for k in range(seats):
         x = (-inner / 2 + (k + 0.02) * inner / seats, -inner / 2 + (k + 0.98) * inner / seats)
-        parts.append(block("cushion", x, (-d / 2 + back, 0.48 * d), (seat, 0.52 * h), end=(0.03, 0.03, 0.97, 0.97)))
+        parts.append(
+            block("seat_cushion", x, (-d / 2 + back, 0.48 * d), (seat, 0.52 * h), end=(0.03, 0.03, 0.97, 0.97))
+        )
         y = (-d / 2 + 0.75 * back, min(-d / 2 + 1.5 * back, 0.4 * d))
-        parts.append(block("cushion", x, y, (0.52 * h, h), end=(0.04, 0, 0.96, 0.6)))
+        parts.append(block("seat_cushion", x, y, (0.52 * h, h), end=(0.04, 0, 0.96, 0.6)))
     return parts
 
 
@@ -61,7 +63,7 @@ def ottoman(w: float, d: float, h: float) -> list[Part]:
     return [
         *legs("furniture", 0.9 * w, 0.9 * d, (0, 0.18 * h), 0.05),
         block("upholstery", around(0, w), around(0, d), (0.18 * h, 0.72 * h)),
-        block("cushion", around(0, w), around(0, d), (0.72 * h, h), end=(0.06, 0.06, 0.94, 0.94)),
+        block("seat_cushion", around(0, w), around(0, d), (0.72 * h, h), end=(0.06, 0.06, 0.94, 0.94)),
     ]
 
 
@@ -74,10 +76,13 @@ def footstool(w: float, d: float, h: float) -> list[Part]:
     ]
 
 
-def bed(w: float, d: float, h: float) -> list[Part]:
-    """Frame, head board at the front of the box (where AI2-THOR's beds have it), mattress, blanket folded back."""
+def bed(w: float, d: float, h: float, rest: float | None = None) -> list[Part]:
+    """Frame, head board at the front of the box (where AI2-THOR's beds have it), mattress, blanket folded back.
+
+    `rest` is the height (m) at which one lies; None for that of most beds.
+    """
     board = thickness(d, 0.03, 0.03, 0.08)
-    rest = 0.42 * h if h > 0.6 else 0.75 * h
+    rest = min(max((0.62 if h > 0.6 else 0.8) * h if rest is None else rest, 0.25 * h), 0.95 * h)
     foot = min(0.75 * rest, rest - 0.01 * h)
     rail = 0.32 * rest
     y = (-d / 2 + board, d / 2 - board)

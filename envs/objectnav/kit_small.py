@@ -58,7 +58,7 @@ def basketball(w: float, d: float, h: float) -> list[Part]:
     disc: Profile = ((0.5, 0), (0.5, 1))
     ring = tuple((2 * r, z) for r, z in disc)
     return [
-        turned("basketball", around(0, w), around(0, d), (0, h), skin, sides=12),
+        turned("basketball", around(0, 0.96 * w), around(0, 0.96 * d), (0.02 * h, 0.98 * h), skin, sides=10),
         turned("seam", around(0, w), around(0, d), around(h / 2, seam * h), ring, sides=12),
         turned("seam", around(0, seam * w), around(0, d), (0, h), ring, axis=0, sides=12),
     ]
@@ -103,7 +103,7 @@ def plant(w: float, d: float, h: float) -> list[Part]:
 def vase(w: float, d: float, h: float) -> list[Part]:
     """A belly, a neck and an open lip, with two bands."""
     return [
-        turned("vase", around(0, w), around(0, d), (0, h), _VASE, sides=12),
+        turned("vase", around(0, w), around(0, d), (0, h), _VASE, sides=10),
     ]
 
 
@@ -136,13 +136,14 @@ def _bat(w: float, d: float, h: float) -> list[Part]:
 
 
 def _racket(w: float, d: float, h: float) -> list[Part]:
-    head = (-0.02 * d, d / 2)
+    head, thin = (-0.02 * d, d / 2), min(h, 0.08 * d)  # the box of a leaning one is far thicker
+    across = around(h / 2, thin)
     hoop: Profile = ((1, 0), (1, 1), (0.86, 1), (0.86, 0), (1, 0))
-    string = around(0.5 * h, 0.1 * h)
+    string = around(h / 2, 0.1 * thin)
     parts = [
-        turned("sport", around(0, w), head, (0.1 * h, 0.9 * h), hoop, sides=12),
-        block("sport", around(0, 0.16 * w), (-0.26 * d, 0), (0.2 * h, 0.8 * h)),
-        block("dark_plastic", around(0, 0.16 * w), (-d / 2, -0.26 * d), (0, h)),
+        turned("sport", around(0, w), head, around(h / 2, 0.8 * thin), hoop, sides=10),
+        block("sport", around(0, 0.16 * w), (-0.26 * d, 0), around(h / 2, 0.6 * thin)),
+        block("dark_plastic", around(0, 0.16 * w), (-d / 2, -0.26 * d), across),
     ]
     for k in (-0.25, 0.0, 0.25):
         long = (1 - 4 * k * k * 1.2) ** 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .kit_parts import Kit, Part, around, basin, block, frame, legs, thickness, turned
+from .kit_parts import Kit, Part, around, basin, block, legs, thickness, turned
 
 
 def table(w: float, d: float, h: float) -> list[Part]:
@@ -31,7 +31,15 @@ def low_table(w: float, d: float, h: float) -> list[Part]:
 
 
 def desk(w: float, d: float, h: float) -> list[Part]:
-    """A top on two side panels with a modesty panel behind and a drawer box below one end."""
+    """A top on two side panels, a modesty panel, a drawer box below one end; a shelf above where the box is tall."""
+    if h > 1.0:
+        upper = [
+            block("furniture", (-w / 2, -w / 2 + 0.02), (-d / 2, 0), (0.75, h)),
+            block("furniture", (w / 2 - 0.02, w / 2), (-d / 2, 0), (0.75, h)),
+            block("furniture", around(0, w - 0.04), (-d / 2, -d / 2 + 0.02), (0.75, h)),
+            block("furniture", around(0, w - 0.04), (-d / 2 + 0.02, 0), (h - 0.02, h)),
+        ]
+        return desk(w, d, 0.75) + upper
     top = thickness(h, 0.05, 0.02, 0.04)
     side = thickness(w, 0.03, 0.02, 0.04)
     chest = (w / 2 - side - 0.3 * w, w / 2 - side)
@@ -125,8 +133,9 @@ def cabinet(w: float, d: float, h: float) -> list[Part]:
         x, z = around(middle, 0.97 * width), around(0.5 * h, 0.98 * h)
         parts.append(block("joinery_front", x, (min(panel, face), face), z))
         rail = thickness(min(width, h), 0.16, 0.02, 0.06)
-        raised = (face, face + 0.35 * (d / 2 - face))
-        parts += frame("joinery_front", x, raised, z, rail)
+        raised = (face, face + 0.45 * (d / 2 - face))
+        panel_x, panel_z = around(middle, 0.97 * width - 2 * rail), around(0.5 * h, 0.98 * h - 2 * rail)
+        parts.append(block("joinery_panel", panel_x, raised, panel_z, axis=1, end=(0.05, 0.05, 0.95, 0.95)))
         side = middle + (0.5 * width - 0.6 * rail) * (1 if k == 0 else -1)
         # Hung cabinets are opened from below, base ones from above: a bar over the middle serves both.
         parts.append(block("handle", around(side, 0.4 * rail), (face, d / 2), around(0.5 * h, min(0.3 * h, 0.14))))
@@ -139,8 +148,23 @@ def counter(w: float, d: float, h: float) -> list[Part]:
         return [block("counter", around(0, w), around(0, d), (0, h))]
     return [
         block("counter", around(0, w), around(0, d), (h - 0.04, h)),
-        block("joinery", around(0, 0.94 * w), around(0, 0.94 * d), (0, h - 0.04)),
+        block("joinery", around(0, 0.96 * w), (-d / 2, d / 2 - thickness(d, 0.05, 0.02, 0.03)), (0, h - 0.04)),
+        *counter_doors(w, d, h),
     ]
+
+
+def counter_doors(w: float, d: float, h: float) -> list[Part]:
+    """Doors with handles, some 0.5 m wide, on the front of a counter whose body begins just behind them."""
+    behind = d / 2 - thickness(d, 0.05, 0.02, 0.03)
+    face, doors = behind + 0.6 * (d / 2 - behind), min(max(round(w / 0.5), 1), 6)
+    width, z = 0.96 * w / doors, (0.1 * h, h - 0.04 - 0.02 * h)
+    parts = []
+    for k in range(doors):
+        middle = -0.48 * w + (k + 0.5) * width
+        edge = middle + 0.36 * width * (1 if k % 2 == 0 else -1)
+        parts.append(block("joinery_panel", around(middle, 0.95 * width), (behind, face), z))
+        parts.append(block("handle", around(edge, 0.03 * width), (face, d / 2), around(0.75 * h, 0.14 * h)))
+    return parts
 
 
 def safe(w: float, d: float, h: float) -> list[Part]:

@@ -93,8 +93,9 @@ def _explore(
         part = _parts(obstacles, number, points, columns)
         own = part[np.linalg.norm(points - start, axis=1) < spacing / 2]  # none if the start is NaN
         chosen = own[0] if len(own) else -1
-        if chosen < 0 and otherwise_largest and part.max(initial=-1) >= 0:
-            chosen = np.bincount(part[part >= 0]).argmax()
+        indoors = part[(part >= 0) & _in_rooms(house, points)]  # in a house with corners there is room outside
+        if chosen < 0 and otherwise_largest and len(indoors):
+            chosen = np.bincount(indoors).argmax()
         reachable = np.nonzero((part == chosen) & (part >= 0))[0]
         at = np.full(columns * rows, -1, np.int32)
         at[reachable] = first_position + np.arange(len(reachable))
@@ -140,6 +141,18 @@ def _parts(obstacles: Obstacles, house: int, points: NDArray[np.float64], column
     graph = coo_array((np.ones(ends.shape[1], bool), (ends[0], ends[1])), shape=(len(points), len(points)))
     part: NDArray[np.int64] = np.where(free, connected_components(graph, directed=False)[1], -1)
     return part
+
+
+def _in_rooms(house: House, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points (P, 2) are on a room's floor: a line from there in +x crosses its outline an odd number of times."""
+    inside = np.zeros(len(points), bool)
+    x, y = points.T[:, :, None]
+    for room in house.rooms:
+        (x0, y0), (x1, y1) = room.polygon.T, np.roll(room.polygon, -1, 0).T
+        crosses = (y0 > y) != (y1 > y)
+        slope = (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
+        inside |= (crosses & (x < x0 + (y - y0) * slope)).sum(1) % 2 == 1
+    return inside
 
 
 @kernel

@@ -36,7 +36,7 @@ TOUCH_M = 1e-9
 
 
 class Body(NamedTuple):
-    """What walks, m: AI2-THOR's LoCoBot, whose capsule has a height of 0.9 m, at the default agent's radius.
+    """What walks, m.
 
     Attributes:
         radius: Of the disc.
@@ -44,12 +44,15 @@ class Body(NamedTuple):
         step: What ends below it stops nobody.
     """
 
-    radius: float = 0.2
-    height: float = 0.9
+    radius: float
+    height: float
     step: float = 0.03
 
 
-LOCOBOT = Body()
+LOCOBOT = Body(radius=0.175, height=0.9)
+"""AI2-THOR's LoCoBot, by its capsule; also the radius at which RoboTHOR's reachable positions agree best with ours."""
+TALL = Body(radius=0.2, height=1.8)
+"""AI2-THOR's default agent; the same holds for iTHOR's."""
 
 
 class Obstacles(NamedTuple):
@@ -97,7 +100,7 @@ def survey(houses: Sequence[House], body: Body = LOCOBOT) -> Obstacles:
 
 
 def footprints(house: House, body: Body = LOCOBOT) -> NDArray[np.float64]:
-    """(B, 6) float64: solid things at the body's height, and walls without their doorways."""
+    """(B, 6) float64: solid things at the body's height, and walls without the doorways between rooms."""
     rows = []
     for thing in in_the_way(house, body):
         width, depth, _ = thing.size
@@ -124,7 +127,7 @@ def in_the_way(house: House, body: Body = LOCOBOT) -> list[Thing]:
 def _is_doorway(opening: Opening, body: Body) -> bool:
     low, high = opening.heights
     closed = opening.kind == "window" or (opening.kind == "door" and opening.openness <= 0)
-    return not closed and low <= body.step and high >= body.height
+    return not closed and None not in opening.rooms and low <= body.step and high >= body.height
 
 
 def _between(holes: Iterable[tuple[float, float]], length: float) -> list[tuple[float, float]]:

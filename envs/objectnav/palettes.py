@@ -61,7 +61,6 @@ ROLES: dict[str, Role] = {
     "lamp": Role("plain", 1, "fffaf0", glow=1.2),
     # Furniture
     "furniture": Role("wood", 1.0, *_WOODS),
-    "front": Role("wood", 0.8, *_WOODS),
     "joinery": Role("wood", 1.1, "e6e2d8 d9d2c4 c79a63 9a6a40 6f4728 f0eee9 b7bdb9 5a6b72", "8fa08f 7f5638 cbb799"),
     "counter": Role("granite", 0.5, "5a5855 3c3b3b c9c2b5 8d8378 a89f92 716a62 dcd7ce", "6b7276 9a8a76 4a4440"),
     "handle": Role("metal", 0.3, "b9bbbd a3a5a8 8c8378 3b3b3d c2b280", "9a9ea0 6e6a66"),
@@ -104,7 +103,6 @@ ROLES: dict[str, Role] = {
     "rubber": Role("plain", 1, "8a3a2c 2f2c2b a34a35", "5a2f2a"),
     "bin": Role("plain", 1, "6f7377 3f4347 8a9a9c b5b8ba 4f6b8a 7a8f6a", "8a6f5a 5f7a7a"),
     "bag": Role("plain", 1, "e9e9e7 d8dcde 2c2d30", "c9d4d0 3a3a44"),
-    "shadow": Role("plain", 1, "2a2826"),
     "soap": Role("plain", 1, "e8b7c0 b9d8c9 f0e3b2 c3d3ea", "d8c0e0 e6cfae"),
     "spray": Role("plain", 1, "3f8fd0 59b06a e0743a 8fd0e0 d8c23a", "a05ac0 e06a8a"),
     "trigger": Role("plain", 1, "d8382e 2f6fb8 f0efec 2f8a4a", "e08a2a 5a3a8a"),
@@ -178,26 +176,55 @@ _WORDS = {
 }
 """What a word in a material's name says of it."""
 
+_HUES = {
+    "black": "2b2a2a",
+    "white": "efede8",
+    "cream|eggshell|beige|sand": "e2d5bc",
+    "brown": "87603f",
+    "gr[ea]y": "999997",
+    r"\bred\b|maroon": "a03c31",
+    "orange": "cc8446",
+    "yellow|gold": "d6ba58",
+    "green": "7d976a",
+    "teal|aqua": "5d9795",
+    "blue": "688aa9",
+    "pink": "d6a6a1",
+    "purple": "83669a",
+}
+"""Colours that a material's name may say."""
+
 _NAMED_ROLES = {**ROLES, "brick": Role("brick", 1.6, "a8563f 96503c b5694c c9bfb2")}
+
+
+_SHADES = {
+    "front": ("furniture", 1.1),
+    "door_panel": ("door", 0.9),
+    "joinery_front": ("joinery", 1.04),
+    "joinery_panel": ("joinery", 0.97),
+    "seat_cushion": ("upholstery", 1.14),
+}
+"""Roles in the colour of another, lighter or darker by a factor."""
 
 
 def drawn(role: str, key: str, seed: int, palette: Palette) -> Material:
     """The material of a role in a scene: the same for the same key, seed and palette.
 
     Args:
-        role: A name in `ROLES`.
+        role: A name in `ROLES`, or a shade of one.
         key: What shares it: things drawn with one key look alike.
         seed: The scene's.
         palette: "train" or "held_out".
     """
+    role, shade = _SHADES.get(role, (role, 1.0))
     made = _NAMED_ROLES[role]
     colours = (made.held_out if palette == "held_out" and made.held_out else made.train).split()
     rng = np.random.default_rng([seed, zlib.crc32(f"{role} {key}".encode())])
-    return Material(made.texture, _rgb(colours[rng.integers(len(colours))]), made.scale, made.glow)
+    red, green, blue = (min(channel * shade, 1.0) for channel in _rgb(colours[rng.integers(len(colours))]))
+    return Material(made.texture, (red, green, blue), made.scale, made.glow)
 
 
 def named(name: str, otherwise: str, palette: Palette) -> Material:
-    """The material that a house names, by the words in it; its colour is the same wherever that name stands.
+    """The material that a house names, by the words in it; one without a colour word looks the same everywhere.
 
     Args:
         name: A role, or a material's name of ProcTHOR's, such as "DarkWoodFloor3".
@@ -207,11 +234,10 @@ def named(name: str, otherwise: str, palette: Palette) -> Material:
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
     found = next((role for pattern, role in _WORDS.items() if re.search(pattern, words)), otherwise)
     material = drawn(name if name in ROLES else found, name, 0, palette)
-    for word, share in (("dark", 0.55), ("black", 0.2), ("white", 1.6), ("light", 1.25)):
-        if word in words:
-            red, green, blue = (min(channel * share, 0.97) for channel in material.colour)
-            return material._replace(colour=(red, green, blue))
-    return material
+    hue = next((_rgb(colour) for pattern, colour in _HUES.items() if re.search(pattern, words)), material.colour)
+    shade = 0.6 if "dark" in words else 1.15 if "light" in words else 1.0
+    red, green, blue = (min(channel * shade, 0.97) for channel in hue)
+    return material._replace(colour=(red, green, blue))
 
 
 def _rgb(hexadecimal: str) -> tuple[float, float, float]:

@@ -24,8 +24,10 @@ WALKER_M = 0.325
 """Half the side of the square that has to fit wherever one is to walk: an agent of radius 0.2 m on a grid of 0.25 m is
 never further than 0.125 m from a point of the grid along x or y, wherever the grid's origin lies.
 """
-REACH_M = 0.5
-"""From where one can stand to what one stands beside, at most (along x and y)."""
+REACH_M = 0.47
+"""From where one can stand to what one stands straight before, at most. From the grid's nearest point, up to 0.125 m
+further along x and y, a camera 0.87 m above the floor is still within 1 m of what is 0.1 m high.
+"""
 
 _PITCH_M = 0.125  # of the raster on which walking is tested
 _STEP_M = 0.1  # between places that are tried along a wall
@@ -36,6 +38,8 @@ _INTO = np.array([(0, 1), (-1, 0), (0, -1), (1, 0)], np.float64)  # by turn: its
 
 Vector = NDArray[np.float64]
 Corner = Vector | tuple[float, float]
+Cells = tuple[slice, slice]
+_BESIDE = np.array([REACH_M, _PITCH_M / 2])
 
 
 class Placed(NamedTuple):
@@ -115,7 +119,7 @@ class Floor:
         self.solids = _complement(room.polygon)
         self.kept, self.windows = np.empty((0, 4)), np.empty((0, 4))
         self.refusals = 0
-        self._standing: list[tuple[slice, slice]] = []
+        self._standing: list[tuple[Cells, Cells]] = []
         shape = np.ceil((self.high - self.low) / _PITCH_M).astype(int)
         self._blocked = np.zeros((shape[0], shape[1]), bool)
         for solid in self.solids:
@@ -146,8 +150,8 @@ class Floor:
         cell = ((point - self.low) / _PITCH_M).astype(int)
         return [(int(cell[0]), int(cell[1]))]
 
-    def _cells(self, rectangle: Vector, margin: float) -> tuple[slice, slice]:
-        """Cells of the raster whose centres lie inside a rectangle grown by a margin."""
+    def _cells(self, rectangle: Vector, margin: float | Vector) -> Cells:
+        """Cells of the raster whose centres lie inside a rectangle grown by a margin, one or along x and y."""
         first = np.ceil((rectangle[:2] - margin - self.low) / _PITCH_M - 0.5).astype(int).clip(0)
         last = np.floor((rectangle[2:] + margin - self.low) / _PITCH_M - 0.5).astype(int).clip(-1) + 1
         return slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1]))
@@ -214,7 +218,7 @@ class Floor:
         blocked = self._blocked.copy()
         for body in bodies:
             blocked[self._cells(body, WALKER_M)] = True
-        standing = self._standing + [self._cells(body, REACH_M) for body in bodies]
+        standing = self._standing + [(self._cells(body, _BESIDE), self._cells(body, _BESIDE[::-1])) for body in bodies]
         if not self._walkable(blocked, standing):
             self.refusals += 1
             return False
@@ -224,7 +228,7 @@ class Floor:
             self.kept = np.vstack([self.kept, front])
         return True
 
-    def _walkable(self, blocked: NDArray[np.bool_], standing: list[tuple[slice, slice]]) -> bool:
+    def _walkable(self, blocked: NDArray[np.bool_], standing: list[tuple[Cells, Cells]]) -> bool:
         labels, count = ndimage.label(~blocked)
         if not count or self._doors is None:
             return False
@@ -232,7 +236,9 @@ class Floor:
         if at_doors[0] == 0 or (at_doors != at_doors[0]).any():
             return False
         floor = labels == at_doors[0]
-        return int(floor.sum()) >= _LEAST_FLOOR and all(floor[cells].any() for cells in standing)
+        return int(floor.sum()) >= _LEAST_FLOOR and all(
+            floor[beside].any() or floor[before].any() for beside, before in standing
+        )
 
 
 def turn_of(start: tuple[float, float] | Vector, end: tuple[float, float] | Vector) -> int:

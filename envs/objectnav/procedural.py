@@ -43,7 +43,7 @@ def house(seed: int, split: str = "train", rooms: int | tuple[int, int] | None =
         raise ValueError(f"seed {seed} is negative")
     if rooms is None:
         rooms = (1, floorplans.MAX_ROOMS)
-    fewest, most = (rooms, rooms) if isinstance(rooms, int) else rooms
+    fewest, most = rooms if isinstance(rooms, tuple) else (rooms, rooms)
     rng = np.random.default_rng([seed, SPLITS.index(split)])
     built = shell.build(floorplans.draw(rng, (fewest, most)), split, rng)
     bias = HOUSE_BIAS[0] + (HOUSE_BIAS[1] - HOUSE_BIAS[0]) * float(rng.random())

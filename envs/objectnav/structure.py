@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from foveal.envs.objectnav import kit
 from foveal.envs.objectnav.fronts import contains, room_of
-from foveal.envs.objectnav.house import CEILING_M, House, Opening, Room, Thing, Vector, Wall
+from foveal.envs.objectnav.house import CEILING_M, House, Opening, Room, Vector, Wall
 from foveal.envs.objectnav.kit_parts import Part, around, block, frame, turned
 from foveal.envs.objectnav.palettes import Palette, named
 from foveal.envs.rendering.meshes import Mesh, flipped, polygon, wall_with_holes
@@ -33,7 +34,7 @@ _REVEAL_M = 0.14
 """Depth of the wall that a window's hole shows."""
 
 _SKIRTING_M = (0.012, 0.08)
-"""Thickness and height."""
+"""Distance before the wall, and height."""
 
 _LAMP_AREA_M2 = 14.0
 """Floor that one ceiling lamp lights."""
@@ -44,7 +45,7 @@ def structure(house: House, look: Look, seed: int, palette: Palette) -> Iterator
     index = {room.id: number for number, room in enumerate(house.rooms)}
     walls = {wall.id: wall for wall in house.walls}
     for number, room in enumerate(house.rooms):
-        rng = np.random.default_rng([seed, number])
+        rng = _rng(house, seed, number)
         floors = _FLOORS.get(room.kind, _OTHER_FLOORS)
         floor = floors[rng.integers(len(floors))]
         material = look(floor, room.id) if room.floor is None else named(room.floor, floor, palette)
@@ -52,22 +53,24 @@ def structure(house: House, look: Look, seed: int, palette: Palette) -> Iterator
         material = look("ceiling", "house") if room.ceiling is None else named(room.ceiling, "ceiling", palette)
         yield [(flipped(polygon(room.polygon)), place((0, 0, height_of(room, house))), material)], "Ceiling", number
     for wall in house.walls:
-        role = _wall_role(house.rooms[index[wall.room]].kind, np.random.default_rng([seed, index[wall.room]]))
+        role = _wall_role(house.rooms[index[wall.room]].kind, _rng(house, seed, index[wall.room]))
         material = look(role, wall.room) if wall.material is None else named(wall.material, "wall", palette)
         solids = _wall(wall, _holes(wall, house), material, look)
         if solids:
             yield solids, "Wall", index[wall.room]
     for (x, y, z), _ in ceiling_lamps(house):
-        lamp = turned("lamp", around(0, 0.36), around(0, 0.36), (0, 0.09), ((0.6, 0), (1, 0.75), (1, 1)), sides=12)
+        lamp = turned("lamp", around(0, 0.36), around(0, 0.36), (0, 0.09), ((0.6, 0), (1, 0.75), (1, 1)), sides=10)
         yield [(kit.mesh(lamp), place((x, y, z)), look("lamp", "house"))], "CeilingLamp", room_of((x, y), house.rooms)
     for opening in house.openings:
-        room = next((index[name] for name in opening.rooms if name is not None), -1)
-        between = None not in opening.rooms
+        owner = next((index[name] for name in opening.rooms if name is not None), -1)
+        between, wall = None not in opening.rooms, walls[opening.walls[0]]
+        if opening.kind == "window" and (between or _is_thing(opening, wall, house)):
+            continue
         parts = _window(opening) if opening.kind == "window" else _door(opening)
-        if parts and not (opening.kind == "window" and between):
-            pose = pose_of(opening, walls[opening.walls[0]])
+        if parts:
+            pose = pose_of(opening, wall)
             solids = [(kit.mesh(part), pose @ place(at, yaw), look(part.role, "house")) for part, at, yaw in parts]
-            yield solids, "Door" if opening.kind != "window" else "WindowPane", -1 if between else room
+            yield solids, "Door" if opening.kind == "door" else "WindowPane", -1 if between else owner
 
 
 def portals(house: House) -> list[tuple[int, int, Vector]]:
@@ -121,6 +124,10 @@ def _wall_pose(wall: Wall) -> Vector:
     return place((x0, y0, 0.0), float(np.arctan2(y1 - y0, x1 - x0)))
 
 
+def _rng(house: House, seed: int, room: int) -> np.random.Generator:
+    return np.random.default_rng([seed, zlib.crc32(house.name.encode()), room])
+
+
 def _wall_role(kind: str, rng: np.random.Generator) -> str:
     tiled = {"Bathroom": 0.6}.get(kind, 0.0)
     accent = {"Bedroom": 0.15, "LivingRoom": 0.15}.get(kind, 0.0)
@@ -129,9 +136,8 @@ def _wall_role(kind: str, rng: np.random.Generator) -> str:
 
 
 def _holes(wall: Wall, house: House) -> list[tuple[float, float, float, float]]:
-    """(from, to, from, to) m along a wall and up: its openings, and window things that stand in it."""
+    """(from, to, from, to) m along a wall and up: its openings."""
     found = []
-    length = float(np.hypot(*np.subtract(wall.end, wall.start)))
     walls = {other.id: other for other in house.walls}
     for opening in house.openings:
         if wall.id == opening.walls[0]:
@@ -140,13 +146,6 @@ def _holes(wall: Wall, house: House) -> list[tuple[float, float, float, float]]:
             first = _wall_pose(walls[opening.walls[0]])
             ends = [_along(wall, (first @ (share, 0, 0, 1))[:2]) for share in opening.along]
             found.append((min(ends), max(ends), *opening.heights))
-    for thing in house.things:
-        if thing.type == "Window":
-            middle, away = _along(wall, thing.centre[:2]), _away(wall, thing.centre[:2])
-            half = max(thing.size[0], thing.size[1]) / 2
-            if abs(away) < 0.3 and 0 < middle < length and _flat_on(wall, thing):
-                height = thing.centre[2]
-                found.append((middle - half, middle + half, height - thing.size[2] / 2, height + thing.size[2] / 2))
     return found
 
 
@@ -155,17 +154,16 @@ def _along(wall: Wall, point: Vector | tuple[float, ...]) -> float:
     return float((np.array(point[:2]) - wall.start) @ way / np.hypot(*way))
 
 
-def _away(wall: Wall, point: Vector | tuple[float, ...]) -> float:
-    """How far a point is from the wall's plane, m; positive in the wall's room."""
-    way = np.subtract(wall.end, wall.start)
-    x, y = np.array(point[:2]) - wall.start
-    return float((way[0] * y - way[1] * x) / np.hypot(*way))
-
-
-def _flat_on(wall: Wall, thing: Thing) -> bool:
-    angle = np.arctan2(*np.subtract(wall.end, wall.start)[::-1]) - thing.yaw
-    across = abs(np.cos(angle)) < 0.7
-    return bool(across == (thing.size[1] > thing.size[0]))
+def _is_thing(opening: Opening, wall: Wall, house: House) -> bool:
+    """Whether what stands in an opening is among the house's things, and so is drawn as one."""
+    pose = pose_of(opening, wall)
+    for thing in house.things:
+        if thing.type == "Window":
+            x, y, z = pose[:3, :3].T @ (np.array(thing.centre) - pose[:3, 3])
+            across, up = opening.along[1] - opening.along[0], opening.heights[1] - opening.heights[0]
+            if 0 < x < across and abs(y) < 0.4 and 0 < z < up:
+                return True
+    return False
 
 
 def _wall(wall: Wall, holes: list[tuple[float, float, float, float]], material: Material, look: Look) -> Solids:
@@ -179,8 +177,8 @@ def _wall(wall: Wall, holes: list[tuple[float, float, float, float]], material: 
     left = 0.0
     for start, end in [*sorted((a, b) for a, b, low, _ in holes if low < high), (length, length)]:
         if start - left > 0.05 and wall.height > 1:
-            board = block("skirting", (left, start), (0.0, thick), (0.0, high))
-            solids.append((kit.mesh(board), pose, look("skirting", "house")))
+            board = wall_with_holes(start - left, high)
+            solids.append((board, pose @ place((left, thick, 0.0)), look("skirting", "house")))
         left = max(left, end)
     return solids
 
@@ -211,7 +209,9 @@ def _leaf(width: float, height: float) -> list[Part]:
     half, raised = 0.018, 0.024
     parts = [block("door", (0.005, width - 0.005), (-half, half), (0, height))]
     for low, high in ((0.08, 0.42), (0.52, 0.94)):
-        parts.append(block("door", (0.16 * width, 0.84 * width), (-raised, raised), (low * height, high * height)))
+        parts.append(
+            block("door_panel", (0.16 * width, 0.84 * width), (-raised, raised), (low * height, high * height))
+        )
     parts.append(block("handle", (0.86 * width, 0.96 * width), (-0.06, 0.06), around(0.48 * height, 0.025)))
     return parts
 

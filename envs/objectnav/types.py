@@ -5,9 +5,20 @@ from __future__ import annotations
 STRUCTURE = ("Wall", "Floor", "Ceiling", "Door", "WindowPane", "CeilingLamp", "Fitting")
 """What a house is made of beside its things; fittings are the bodies of counters and stoves."""
 
-OBJECTS = tuple(
-    ["AlarmClock", "AluminumFoil", "Apple", "ArmChair", "BaseballBat", "BasketBall", "Bathtub", "BathtubBasin", "Bed", "Blinds", "Book", "Boots", "Bottle", "Bowl", "Box", "Bread", "ButterKnife", "CD", "Cabinet", "Candle", "Cart", "CellPhone", "Chair", "Cloth", "ClothesDryer", "CoffeeMachine", "CoffeeTable", "CounterTop", "CreditCard", "Cup", "Curtains", "Desk", "DeskLamp", "Desktop", "DiningTable", "DishSponge", "DogBed", "Doorframe", "Doorway", "Drawer", "Dresser", "Dumbbell", "Egg", "Faucet", "FloorLamp", "Footstool", "Fork", "Fridge", "GarbageBag", "GarbageCan", "HandTowel", "HandTowelHolder", "HousePlant", "Kettle", "KeyChain", "Knife", "Ladle", "Laptop", "LaundryHamper", "Lettuce", "LightSwitch", "Microwave", "Mirror", "Mug", "Newspaper", "Ottoman", "Painting", "Pan", "PaperTowelRoll", "Pen", "Pencil", "PepperShaker", "Pillow", "Plate", "Plunger", "Poster", "Pot", "Potato", "RemoteControl", "RoomDecor", "Safe", "SaltShaker", "ScrubBrush", "Shelf", "ShelvingUnit", "ShowerCurtain", "ShowerDoor", "ShowerGlass", "ShowerHead", "SideTable", "Sink", "SinkBasin", "SoapBar", "SoapBottle", "Sofa", "Spatula", "Spoon", "SprayBottle", "Statue", "Stool", "StoveBurner", "StoveKnob", "TVStand", "TableTopDecor", "TeddyBear", "Television", "TennisRacket", "TissueBox", "Toaster", "Toilet", "ToiletPaper", "ToiletPaperHanger", "Tomato", "Towel", "TowelHolder", "VacuumCleaner", "Vase", "WashingMachine", "Watch", "WateringCan", "Window", "WineBottle"]
-)
+_ALPHABET = """
+    AlarmClock AluminumFoil Apple ArmChair BaseballBat BasketBall Bathtub BathtubBasin Bed Blinds Book Boots Bottle
+    Bowl Box Bread ButterKnife CD Cabinet Candle Cart CellPhone Chair Cloth ClothesDryer CoffeeMachine CoffeeTable
+    CounterTop CreditCard Cup Curtains Desk DeskLamp Desktop DiningTable DishSponge DogBed Doorframe Doorway Drawer
+    Dresser Dumbbell Egg Faucet FloorLamp Footstool Fork Fridge GarbageBag GarbageCan HandTowel HandTowelHolder
+    HousePlant Kettle KeyChain Knife Ladle Laptop LaundryHamper Lettuce LightSwitch Microwave Mirror Mug Newspaper
+    Ottoman Painting Pan PaperTowelRoll Pen Pencil PepperShaker Pillow Plate Plunger Poster Pot Potato RemoteControl
+    RoomDecor Safe SaltShaker ScrubBrush Shelf ShelvingUnit ShowerCurtain ShowerDoor ShowerGlass ShowerHead SideTable
+    Sink SinkBasin SoapBar SoapBottle Sofa Spatula Spoon SprayBottle Statue Stool StoveBurner StoveKnob TVStand
+    TableTopDecor TeddyBear Television TennisRacket TissueBox Toaster Toilet ToiletPaper ToiletPaperHanger Tomato Towel
+    TowelHolder VacuumCleaner Vase WashingMachine Watch WateringCan Window WineBottle
+"""
+
+OBJECTS = tuple(_ALPHABET.split())
 """AI2-THOR's object types, in alphabetical order."""
 
 TYPES = ("", *STRUCTURE, *OBJECTS, "Other")

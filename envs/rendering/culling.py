@@ -31,7 +31,7 @@ def open_windows(scene, pose, lens, windows, screens):
         screens: Scratch (P, 4): where in the image the portals are.
     """
     width, height = lens[4], lens[5]
-    own = _room_at(scene.room_edges, pose[0, 3], pose[1, 3])
+    own = _room_at(scene.room_edges, pose[0, 3], pose[1, 3], pose[2, 3])
     for room in range(scene.room_count[0]):
         windows[room, 0], windows[room, 1], windows[room, 2], windows[room, 3] = np.inf, np.inf, -np.inf, -np.inf
         if own < 0 or room == own:
@@ -55,8 +55,8 @@ def open_windows(scene, pose, lens, windows, screens):
 
 
 @kernel
-def _room_at(edges, x, y):
-    """The room whose floor holds the point, -1 for none: an upright ray crosses its edges an odd number of times."""
+def _room_at(edges, x, y, z):
+    """The room that holds the point, -1 for none: a ray along its floor crosses the edges an odd number of times."""
     e = 0
     while e < len(edges):
         room, inside = edges[e, 4], False
@@ -65,7 +65,7 @@ def _room_at(edges, x, y):
             if (x0 > x) != (x1 > x) and y < y0 + (y1 - y0) * (x - x0) / (x1 - x0):
                 inside = not inside
             e += 1
-        if inside:
+        if inside and edges[e - 1, 5] <= z <= edges[e - 1, 6]:
             return int(room)
     return -1
 

@@ -29,12 +29,15 @@ def pack(red, green, blue):
 
 
 @inlined
-def mix(first, second, weight):
-    """Between two colours: `weight` in [0, 256] of the second."""
-    return ((first * (256 - weight) + second * weight) >> 8) & _CHANNELS
+def mix(low_left, low_right, high_left, high_right, a, b):
+    """Between four colours (bilinear): `a` in [0, 256) of those on the right, `b` of those above."""
+    both = a * b >> 8
+    right = (low_right - low_left) * (a - both)  # channels may borrow from each other: the sum pays it back
+    high = (high_left - low_left) * (b - both)
+    return (((low_left << 8) + right + high + (high_right - low_left) * both) >> 8) & _CHANNELS
 
 
 @inlined
 def channels(colour):
-    """The three values of a colour as float32."""
-    return np.float32(colour & TOP), np.float32(colour >> 21 & TOP), np.float32(colour >> 42)
+    """The three values of a colour, unsigned."""
+    return np.uint64(colour & TOP), np.uint64(colour >> 21 & TOP), np.uint64(colour >> 42)

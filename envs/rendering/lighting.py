@@ -1,9 +1,9 @@
-"""Light that falls on a scene's faces, worked out once: lamps with soft shadows, and light from everywhere that is
-dimmed where other surfaces are near (ambient occlusion).
+"""Light on a scene's faces, worked out once: lamps with soft shadows, and light from everywhere.
 
-Both look at a field of distances to the nearest surface, on a grid of voxels: along the normal for the occlusion
-(Evans, "Fast approximations for global illumination on dynamic scenes", SIGGRAPH course 2006), and towards the lamp
-for the shadow, whose softness comes from how closely the ray passes by (Quilez, "Soft shadows in raymarched SDFs", 2010).
+The latter is dimmed where other surfaces are near (ambient occlusion). Both look at a field of distances to the nearest
+surface, on a grid of voxels: along the normal for the occlusion (Evans, "Fast approximations for global illumination on
+dynamic scenes", SIGGRAPH course 2006), and towards the lamp for the shadow, whose softness comes from how closely the
+ray passes by (Quilez, "Soft shadows in raymarched SDFs", 2010).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from foveal.envs.rendering.faces import Faces, Frames
 from foveal.envs.rendering.lanes import TOP, pack
 from foveal.kernels import inlined, kernel, launch
 
-ONE = 2048
-"""What light of 1.0 is in a channel."""
+ONE = 4096
+"""What 1.0 is in a channel, of light times colour."""
 
 _VOXEL_M = 0.05
 _MOST_VOXELS = 1_500_000
@@ -27,10 +27,13 @@ _FAR = np.float32(1.5)
 """m, the largest distance in the field."""
 
 _TAPS = 5
-_SHARPNESS = 7.0
+_SHARPNESS = 16.0
 """Of shadows: the inverse of the angle, rad, under which a ray may pass by and is not dimmed."""
 
 _STEPS = 40
+_FAINTEST = 0.004
+"""A lamp from which less than this arrives is left out."""
+
 _CLEAR_M = 0.3
 """Around a lamp: its own shade casts no shadow."""
 
@@ -47,6 +50,7 @@ def bake(
     faces: Faces,
     frame: Frames,
     normals: NDArray[np.float64],
+    colours: NDArray[np.float64],
     glows: NDArray[np.float64],
     solid: NDArray[np.bool_],
     lamps: Sequence[Lamp],
@@ -58,6 +62,7 @@ def bake(
         faces: F faces.
         frame: Where their lightels are.
         normals: (F, 4, 3) at their corners.
+        colours: (F, 3) their own, linear: lightels hold the light that they send on.
         glows: (F,) light they give off; above 0, nothing else counts.
         solid: (F,) whether a face keeps light off others.
         lamps: Point lights.
@@ -79,6 +84,7 @@ def bake(
         frame.axes,
         frame.counts,
         frame.first,
+        colours,
         glows,
         solid,
         field,
@@ -95,8 +101,9 @@ def _field(faces: Faces, solid: NDArray[np.bool_]) -> tuple[NDArray[np.float64],
     """Lowest voxel's centre (3,) m, size of a voxel in m, and distances (X, Y, Z) m to the nearest solid face."""
     points = np.ascontiguousarray(faces.vertices[faces.corners][solid])
     low, high = points.min((0, 1)), points.max((0, 1))
-    extent = high - low + 8 * _VOXEL_M
-    voxel = max(_VOXEL_M, float(np.cbrt(extent.prod() / _MOST_VOXELS)))
+    voxel = _VOXEL_M
+    while (np.ceil((high - low) / voxel) + 7).prod() > _MOST_VOXELS:
+        voxel *= 1.05
     low = low - 3 * voxel
     shape = tuple(int(n) for n in np.ceil((high - low) / voxel) + 4)
     field = np.full(shape, _FAR, np.float32)
@@ -156,30 +163,32 @@ def _spread(field, voxel):
 
 @inlined
 def _distance(field, low, voxel, x, y, z):
-    """The field between the voxels' centres; beyond its edge as at its edge."""
-    gx = min(max((x - low[0]) / voxel, 0.0), field.shape[0] - 1.001)
-    gy = min(max((y - low[1]) / voxel, 0.0), field.shape[1] - 1.001)
-    gz = min(max((z - low[2]) / voxel, 0.0), field.shape[2] - 1.001)
+    """The field between the voxels' centres; beyond its edge, that at the edge and the way there."""
+    fx, fy, fz = (x - low[0]) / voxel, (y - low[1]) / voxel, (z - low[2]) / voxel
+    gx = min(max(fx, 0.0), field.shape[0] - 1.001)
+    gy = min(max(fy, 0.0), field.shape[1] - 1.001)
+    gz = min(max(fz, 0.0), field.shape[2] - 1.001)
+    outside = voxel * (abs(fx - gx) + abs(fy - gy) + abs(fz - gz))
     i, j, k = int(gx), int(gy), int(gz)
     a, b, c = gx - i, gy - j, gz - k
     low_low = field[i, j, k] * (1 - c) + field[i, j, k + 1] * c
     low_high = field[i, j + 1, k] * (1 - c) + field[i, j + 1, k + 1] * c
     high_low = field[i + 1, j, k] * (1 - c) + field[i + 1, j, k + 1] * c
     high_high = field[i + 1, j + 1, k] * (1 - c) + field[i + 1, j + 1, k + 1] * c
-    return (low_low * (1 - b) + low_high * b) * (1 - a) + (high_low * (1 - b) + high_high * b) * a
+    return (low_low * (1 - b) + low_high * b) * (1 - a) + (high_low * (1 - b) + high_high * b) * a + outside
 
 
 @kernel
 def _openness(field, low, voxel, x, y, z, nx, ny, nz):
     """How much of the light from everywhere arrives, in (0, 1]."""
     blocked, weight = 0.0, 1.0
-    height = 0.06
+    height = 0.08
     for _ in range(_TAPS):
         there = _distance(field, low, voxel, x + nx * height, y + ny * height, z + nz * height)
         blocked += weight * max(height - 0.6 * voxel - there, 0.0) / height
         weight *= 0.8
-        height *= 1.9
-    return np.exp(-0.75 * blocked)
+        height *= 1.8
+    return np.exp(-0.6 * blocked)
 
 
 @kernel
@@ -210,6 +219,7 @@ def _bake(
     axes,
     counts,
     first,
+    colours,
     glows,
     solid,
     field,
@@ -219,19 +229,20 @@ def _bake(
     ambient,
     lightels,
 ):
+    top = float(TOP)
     for f in range(start, stop):
         for t in range(counts[f, 1]):
             for s in range(counts[f, 0]):
                 index = first[f] + t * counts[f, 0] + s
-                if glows[f] > 0:
-                    glow = min(glows[f] * ONE, float(TOP))
-                    lightels[index] = pack(glow, glow, glow)
-                    continue
                 x = origins[f, 0] + s * axes[f, 0, 0] + t * axes[f, 1, 0]
                 y = origins[f, 1] + s * axes[f, 0, 1] + t * axes[f, 1, 1]
                 z = origins[f, 2] + s * axes[f, 0, 2] + t * axes[f, 1, 2]
-                nx, ny, nz = _normal(points[f], normals[f], x, y, z)
-                lightels[index] = _light(field, low, voxel, x, y, z, nx, ny, nz, lamps, ambient, solid[f])
+                red = green = blue = glows[f]
+                if glows[f] == 0:
+                    nx, ny, nz = _normal(points[f], normals[f], x, y, z)
+                    red, green, blue = _light(field, low, voxel, x, y, z, nx, ny, nz, lamps, ambient, solid[f])
+                red, green, blue = red * colours[f, 0], green * colours[f, 1], blue * colours[f, 2]
+                lightels[index] = pack(min(red * ONE, top), min(green * ONE, top), min(blue * ONE, top))
 
 
 @kernel
@@ -259,10 +270,10 @@ def _light(field, low, voxel, x, y, z, nx, ny, nz, lamps, ambient, solid):
         dx, dy, dz = lamp[0] - x, lamp[1] - y, lamp[2] - z
         square = dx * dx + dy * dy + dz * dz
         facing = (nx * dx + ny * dy + nz * dz) / np.sqrt(square + 1e-9)
-        if facing <= 0:
+        arriving = facing / (0.25 + square)
+        if arriving * max(lamp[3], lamp[4], lamp[5]) < _FAINTEST:
             continue
-        arriving = _lit(field, low, voxel, x + nx * out, y + ny * out, z + nz * out, lamp)
-        arriving *= facing / (0.25 + square) * (0.4 + 0.6 * openness)
+        arriving *= _lit(field, low, voxel, x + nx * out, y + ny * out, z + nz * out, lamp)
+        arriving *= 0.4 + 0.6 * openness  # a corner gets less light back from around it, too
         red, green, blue = red + arriving * lamp[3], green + arriving * lamp[4], blue + arriving * lamp[5]
-    top = float(TOP)
-    return pack(min(red * ONE, top), min(green * ONE, top), min(blue * ONE, top))
+    return red, green, blue

@@ -7,6 +7,7 @@ each other: the scene draws such a pair as one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,8 @@ def moved(mesh: Mesh, transform: ArrayLike) -> Mesh:
 
 def flipped(mesh: Mesh) -> Mesh:
     """The same surface seen from its other side."""
-    return mesh._replace(faces=mesh.faces[:, ::-1].copy(), uv=mesh.uv[:, ::-1].copy())
+    turned = [0, 2, 1]
+    return mesh._replace(faces=mesh.faces[::-1, turned], uv=mesh.uv[::-1, turned])  # pairs stay fans
 
 
 def _positive(**values: float) -> None:
@@ -74,7 +76,7 @@ def box(size: ArrayLike) -> Mesh:
     corners = np.array([[i & 1, i >> 1 & 1, i >> 2] for i in range(8)]) - 0.5
     quads = [[0, 1, 5, 4], [3, 2, 6, 7], [1, 3, 7, 5], [2, 0, 4, 6], [4, 5, 7, 6], [2, 3, 1, 0]]
     spans = [(x, z), (x, z), (y, z), (y, z), (x, y), (x, y)]
-    uv = [[[0, 0], [w, 0], [w, h], [0, h]] for w, h in spans]
+    uv = np.array([[[0, 0], [w, 0], [w, h], [0, h]] for w, h in spans])
     return _of_quads(corners * (x, y, z), quads, uv)
 
 
@@ -82,7 +84,7 @@ def quad(width: float, height: float) -> Mesh:
     """A rectangle around the origin in the x-y plane that faces +z; m."""
     _positive(width=width, height=height)
     x, y = width / 2, height / 2
-    uv = [[0, 0], [width, 0], [width, height], [0, height]]
+    uv = np.array([[0, 0], [width, 0], [width, height], [0, height]])
     return _of_quads([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]], [0, 1, 2, 3], uv)
 
 
@@ -106,7 +108,7 @@ def wall_with_holes(width: float, height: float, holes: Sequence[tuple[float, fl
     cuts = cuts[(cuts[:, 0] < cuts[:, 1]) & (cuts[:, 2] < cuts[:, 3])]
     columns = np.unique([0.0, width, *cuts[:, :2].ravel()])
     corners: list[list[float]] = []
-    for left, right in zip(columns[:-1], columns[1:], strict=True):
+    for left, right in pairwise(columns):
         bottom = 0.0
         across = cuts[(cuts[:, 0] < right) & (cuts[:, 1] > left)]
         for low, top in (*across[np.argsort(across[:, 2])][:, 2:], (height, height)):
@@ -160,7 +162,7 @@ def _revolved(profile: Sequence[tuple[float, float]], sides: int, closed: bool) 
     uv: list[list[tuple[float, float]]] = []
     v = 0.0
     widest = max(r for r, _ in profile)
-    for ring, ((r0, z0), (r1, z1)) in enumerate(zip(profile[:-1], profile[1:], strict=True)):
+    for ring, ((r0, z0), (r1, z1)) in enumerate(pairwise(profile)):
         v_top = v + float(np.hypot(r1 - r0, z1 - z0))
         for side in range(sides):
             a, b = ring * sides + side, ring * sides + (side + 1) % sides
@@ -182,7 +184,7 @@ def _revolved(profile: Sequence[tuple[float, float]], sides: int, closed: bool) 
     for (radius, z), flip in ((profile[0], True), (profile[-1], False)):
         if radius > 0:
             cap = polygon(radius * circle)
-            cap = cap._replace(vertices=cap.vertices + (0, 0, z))
+            cap = cap._replace(vertices=cap.vertices + np.array([0, 0, z]))
             ends.append(flipped(cap) if flip else cap)
     return joined(ends)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
 def triangulate(points: ArrayLike) -> NDArray[np.int64]:
-    """Triangles (P - 2 at most, 3) of a simple polygon, by cutting off its ears; they turn as the polygon does.
+    """Triangles (P - 2 at most, 3) of a simple polygon, which turn as it does: ears are cut off until it is convex.
 
     Args:
         points: (P, 2), in order, without the first one repeated. Corners on a straight line may lie in between.
@@ -26,9 +28,9 @@ def triangulate(points: ArrayLike) -> NDArray[np.int64]:
     left = list(range(len(corners)))
     if area < 0:
         left.reverse()
-    triangles: list[tuple[int, int, int]] = []
     flat = 1e-12 * extent**2
-    while len(left) > 3:
+    triangles: list[tuple[int, int, int]] = []
+    while len(left) > 3 and not _round(corners, left, flat):
         ear = _ear(corners, left, flat)
         if ear is None:
             raise ValueError("a polygon that cuts itself")
@@ -36,8 +38,8 @@ def triangulate(points: ArrayLike) -> NDArray[np.int64]:
         if _cross(corners[before], corners[here], corners[after]) > flat:
             triangles.append((before, here, after))
         del left[ear]
-    if _cross(*(corners[i] for i in left)) > flat:
-        triangles.append((left[0], left[1], left[2]))
+    fan = [(left[0], left[k], left[k + 1]) for k in range(1, len(left) - 1)]
+    triangles += [triangle for triangle in fan if _cross(*(corners[i] for i in triangle)) > flat]
     covered = sum(_cross(*(corners[i] for i in triangle)) for triangle in triangles) / 2
     if abs(covered - abs(area)) > 1e-6 * abs(area):
         raise ValueError("a polygon that cuts itself")
@@ -48,6 +50,14 @@ def triangulate(points: ArrayLike) -> NDArray[np.int64]:
 def _cross(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
     """Twice the area of the triangle, positive if it turns counter-clockwise."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _round(corners: list[tuple[float, float]], left: list[int], flat: float) -> bool:
+    """Whether what is left is convex and goes around once: then a fan does, whose triangles pair up."""
+    points = [corners[i] for i in left]
+    turns = zip(points, points[1:] + points[:1], points[2:] + points[:2], strict=True)
+    fan = pairwise(points[1:])
+    return all(_cross(*turn) > flat for turn in turns) and all(_cross(points[0], b, c) > flat for b, c in fan)
 
 
 def _ear(corners: list[tuple[float, float]], left: list[int], flat: float) -> int | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from foveal.envs.rendering.culling import NEAR_M, nearest, open_windows, too_small
 from foveal.kernels import inlined, kernel
 
-EDGE_ON_M = 1e-6
+EDGE_ON_M = 1e-5
 """A face whose plane passes the camera this closely is seen from its edge, and shows nothing."""
 
 
@@ -29,6 +29,7 @@ class Scratch(NamedTuple):
         sides: (2, 3, 8) float64: of its left and its right edges, a column, its row and columns per row.
         windows: (R, 4) float64, see `culling`.
         screens: (P, 4) float64.
+        marks: (5, W) int32, see `shading`.
     """
 
     points: NDArray[np.float32]
@@ -36,6 +37,7 @@ class Scratch(NamedTuple):
     sides: NDArray[np.float64]
     windows: NDArray[np.float64]
     screens: NDArray[np.float64]
+    marks: NDArray[np.int32]
 
 
 @kernel
@@ -202,8 +204,10 @@ def _fill(count, ring, sides, window, top, bottom, plane, f, inverse, face_of):
 
 @inlined
 def _span(inverse, face_of, start, stop, slope, offset, f):
-    for column in range(start, stop):
-        value = offset + slope * np.float32(column)
-        if value > inverse[column]:
-            inverse[column] = value
-            face_of[column] = f
+    for k in range(stop - start):
+        column = np.uint64(start + k)  # unsigned and branchless: vector code
+        before = inverse[column]
+        value = offset + slope * np.float32(np.int32(start + k))
+        nearer = value > before
+        inverse[column] = value if nearer else before
+        face_of[column] = np.int32(f) if nearer else face_of[column]

@@ -26,12 +26,12 @@ class Renderer:
     """Draws M views at once; a view's images depend on its scene and pose alone.
 
     Args:
-        scenes: At least one; shared by any number of views.
+        scenes: At least one; shared by any number of views. Several are copied into one array of each kind.
         camera: Of all views.
         outputs: Which images: of "rgb" (H, W, 3) uint8 sRGB; "depth" (H, W) float32 z-depth in m, inf where nothing is;
             "instance" and "semantic" (H, W) int32, -1 where nothing is; "normal" (H, W, 3) float32, the surface's
             normal in the world's frame, 0 where nothing is.
-        views: M, how many views a call of `render` draws; None: as many as it is given.
+        views: M, how many views a call of `render` draws (rows times cameras); None: as many as it is given.
         least_px: Objects whose parts would be smaller than so many pixels are drawn as boxes; 0: never.
     """
 
@@ -71,7 +71,10 @@ class Renderer:
         Returns:
             An array (M, H, W) or (M, H, W, 3) for each output.
         """
-        scene_of_view = np.ascontiguousarray(scene_of_view, np.int64)
+        scene_of_view = np.ascontiguousarray(scene_of_view)
+        if scene_of_view.dtype.kind not in "iu" and scene_of_view.size:
+            raise ValueError(f"scene_of_view of type {scene_of_view.dtype}: must be whole numbers")
+        scene_of_view = scene_of_view.astype(np.int64)
         poses = np.ascontiguousarray(T_world_cam, np.float64)
         count = len(scene_of_view) if scene_of_view.ndim == 1 else -1
         if count < 0 or poses.shape != (count, 4, 4) or (self.views is not None and count != self.views):
@@ -108,6 +111,7 @@ class Renderer:
                 np.empty((threads, 2, 3, 8)),
                 np.empty((threads, rooms + 1, 4)),
                 np.empty((threads, portals, 4)),
+                np.empty((threads, 5, width), np.int32),
             ),
             drawn,
             atlas(),
@@ -139,15 +143,14 @@ class Renderer:
 def _stacked(scenes: Sequence[Scene]) -> tuple[Scene, NDArray[np.int64]]:
     """All scenes' arrays end to end, and (S, 2, 12) where each scene's begin and end."""
     axes = [1 if name == "vertices" else 0 for name in Scene._fields]
-    lengths = np.array([[array.shape[axis] for array, axis in zip(s, axes, strict=True)] for s in scenes])
+    lengths = np.array([[scene[field].shape[axis] for field, axis in enumerate(axes)] for scene in scenes])
     ends = np.cumsum(lengths, 0)
-    extents = np.stack([ends - lengths, ends], 1)
-    if len(scenes) == 1:
-        return scenes[0], extents
-    arrays = [np.concatenate(parts, axis) for parts, axis in zip(zip(*scenes, strict=True), axes, strict=True)]
-    for array in arrays:
-        array.setflags(write=False)  # a different type to Numba
-    return Scene(*arrays), extents
+    arrays: list[NDArray[Any]] = []
+    for field, axis in enumerate(axes):
+        parts = [scene[field] for scene in scenes]
+        arrays.append(np.concatenate(parts, axis) if len(parts) > 1 else parts[0].view())
+        arrays[-1].setflags(write=False)  # to Numba a type of its own
+    return Scene(*arrays), np.stack([ends - lengths, ends], 1)
 
 
 @kernel
@@ -163,12 +166,13 @@ def _render(
             scratch.sides[thread],
             scratch.windows[thread],
             scratch.screens[thread],
+            scratch.marks[thread],
         )
         views = len(scene_of_view)
         for view in range(views * thread // threads, views * (thread + 1) // threads):
             scene = _of(scenes, extents[scene_of_view[view]])
             draw(scene, poses[view], lens, least_px, inverse[thread], face_of[thread], own)
-            shade(scene, poses[view], lens, inverse[thread], face_of[thread], view, images, atlas, tones)
+            shade(scene, poses[view], lens, inverse[thread], face_of[thread], view, images, atlas, tones, own.marks)
 
 
 @kernel

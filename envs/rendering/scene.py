@@ -46,14 +46,15 @@ class Scene(NamedTuple):
         vertices: (3, V) float32 m.
         planes: (F, 4) float32: outward normal n and offset d, with n p + d = 0 on the face.
         corners: (F, 4) int32 vertices, counter-clockwise from outside; a triangle has its last one twice.
-        surfaces: (F, 20) float32: four affine functions of the world position (4 each): texture coordinates u and v in
-            tiles, light coordinates s and t in lightels; then the colour in linear light (3) and texels per metre.
+        surfaces: (F, 17) float32: four affine functions of the world position (4 each): texture coordinates u and v in
+            tiles, light coordinates s and t in lightels; then texels per metre.
         tables: (F, 5) int32: object; texture's start in the atlas (-1 none); first lightel; lightels along s and t.
-        lightels: (L,) int64, light that falls on the faces, as `lanes`.
+        lightels: (L,) int64, light that faces send on, but for their texture, as `lanes`.
         boxes: (K, 7) float32: lowest and highest corner of an object, m, and the size of its details, m.
         objects: (K, 8) int32: first and last + 1 vertex, first and last + 1 face, then 6 if there is a box that stands
             for it (behind its faces, with 8 vertices behind its vertices), room (-1 any), instance, semantic.
-        room_edges: (E, 5) float32: ends (x, y, x, y) of the rooms' floors, m, and whose room each one is.
+        room_edges: (E, 7) float32: ends (x, y, x, y) of the edges of the rooms' floors, m; which room; least and
+            greatest z, m, of what stands in it.
         portals: (P, 4, 3) float32 m, corners of the openings between rooms.
         portal_rooms: (P, 2) int32 rooms on both sides.
         room_count: (1,) int32.
@@ -109,7 +110,7 @@ class SceneBuilder:
         """Add an object, the unit of culling and of the level of detail.
 
         Where its parts would be some 2 pixels large and less, the box around it is drawn in their place. The box lies
-        along the axes of the first part's pose.
+        along the axes of the first part's pose. Faces are seen from their outside alone, and nothing is transparent.
 
         Args:
             parts: (mesh, its pose T_world_mesh (4, 4), material) of each.
@@ -156,7 +157,7 @@ class SceneBuilder:
         """
         spot = np.asarray(position, np.float64)
         if spot.shape != (3,) or not np.isfinite(spot).all() or not (np.isfinite(strength) and strength >= 0):
-            raise ValueError(f"light at {position} of strength {strength}: must be (3,) finite and at least 0")
+            raise ValueError(f"light at {position!r} of strength {strength}: must be (3,) finite and at least 0")
         self._lamps.append(Lamp((float(spot[0]), float(spot[1]), float(spot[2])), _linear(colour), float(strength)))
 
     def ambient(self, above: tuple[float, float, float], below: tuple[float, float, float]) -> None:
@@ -167,25 +168,26 @@ class SceneBuilder:
         """Say which rooms there are, and through what one sees from one into another.
 
         A camera within a room sees what is in this one, and what of other rooms its view through portals meets; one
-        that is in no room sees all.
+        that is in no room, or above or below all that stands in it, sees all.
 
         Args:
             polygons: The floors (P, 2) m; room i is the i-th. They should reach to the middle of the walls, so that a
                 camera in a doorway is in one.
             portals: (room, room, corners (4, 3) m) of each door or window through which one may see, corners in order.
         """
-        self._polygons = [np.asarray(polygon, np.float64) for polygon in polygons]
-        self._portals = []
-        for number, polygon in enumerate(self._polygons):
-            if polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 3 or not np.isfinite(polygon).all():
+        floors = [np.asarray(polygon, np.float64) for polygon in polygons]
+        for number, floor in enumerate(floors):
+            if floor.ndim != 2 or floor.shape[1] != 2 or len(floor) < 3 or not np.isfinite(floor).all():
                 raise ValueError(f"room {number}: its polygon must be (P, 2) finite numbers with P >= 3")
+        openings = []
         for one, other, corners in portals:
             corners = np.asarray(corners, np.float64)
-            if not (0 <= one < len(polygons) and 0 <= other < len(polygons)):
-                raise ValueError(f"portal between rooms {one} and {other}: there are {len(polygons)}")
+            if not (0 <= one < len(floors) and 0 <= other < len(floors)):
+                raise ValueError(f"portal between rooms {one} and {other}: there are {len(floors)}")
             if corners.shape != (4, 3) or not np.isfinite(corners).all():
                 raise ValueError(f"portal between rooms {one} and {other}: its corners must be (4, 3) finite numbers")
-            self._portals.append((int(one), int(other), corners))
+            openings.append((int(one), int(other), corners))
+        self._polygons, self._portals = floors, openings
 
     def build(self) -> Scene:
         """The scene, its light worked out."""
@@ -241,24 +243,24 @@ class SceneBuilder:
         scales = np.array([m.scale for m in materials])[faces.material]
         glows = np.array([m.glow for m in materials])[faces.material]
         textures = [NAMES.index(m.texture) * TEXELS if m.texture != "plain" else -1 for m in materials]
-        frame = frames(faces, self._lightel_m)
+        frame = frames(faces, np.where(detailed, self._lightel_m, np.inf))
         normals = smooth_normals(faces)
-        lightels = bake(faces, frame, normals, glows, detailed, self._lamps, self._ambient)
+        lightels = bake(faces, frame, normals, colours, glows, detailed, self._lamps, self._ambient)
         surfaces = np.column_stack(
             [
                 frame.uv[:, 0] / scales[:, None],
                 frame.uv[:, 1] / scales[:, None],
                 frame.st[:, 0],
                 frame.st[:, 1],
-                colours,
                 frame.stretch / scales * 256,
             ]
         )
         tables = np.column_stack([owners, np.array(textures)[faces.material], frame.first, frame.counts])
-        edges = [
-            np.column_stack([polygon, np.roll(polygon, -1, 0), np.full(len(polygon), number)])
-            for number, polygon in enumerate(self._polygons)
-        ]
+        edges = []
+        for number, floor in enumerate(self._polygons):
+            inside = boxes[objects[:, 5] == number]
+            span = [inside[:, 2].min(initial=np.inf), inside[:, 5].max(initial=-np.inf)]
+            edges.append(np.column_stack([floor, np.roll(floor, -1, 0), np.tile([number, *span], (len(floor), 1))]))
         scene = Scene(
             np.ascontiguousarray(faces.vertices.T, np.float32),
             frame.planes.astype(np.float32),
@@ -268,7 +270,7 @@ class SceneBuilder:
             lightels,
             boxes.astype(np.float32),
             objects.astype(np.int32),
-            np.concatenate([np.zeros((0, 5)), *edges]).astype(np.float32),
+            np.concatenate([np.zeros((0, 7)), *edges]).astype(np.float32),
             np.array([corners for _, _, corners in self._portals]).reshape(-1, 4, 3).astype(np.float32),
             np.array([rooms[:2] for rooms in self._portals]).reshape(-1, 2).astype(np.int32),
             np.array([len(self._polygons)], np.int32),
@@ -285,7 +287,7 @@ class SceneBuilder:
             raise ValueError(f"{where}: colour {colour}: must be three numbers in 0..1")
         if not (np.isfinite(scale) and scale > 0 and np.isfinite(glow) and glow >= 0):
             raise ValueError(f"{where}: scale={scale}, glow={glow}: must be finite, scale above 0, glow at least 0")
-        return self._number(Material(texture, tuple(colour), scale, glow))
+        return self._number(Material(texture, (colour[0], colour[1], colour[2]), scale, glow))
 
     def _number(self, material: Material) -> int:
         return self._materials.setdefault(material, len(self._materials))

@@ -11,21 +11,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.rendering import lighting, textures
-from foveal.envs.rendering.lanes import channels, mix
-from foveal.envs.rendering.textures import LEVELS, SIZE, STARTS
+from foveal.envs.rendering.lanes import TOP, channels, mix
 from foveal.kernels import inlined, kernel
 
 BACKGROUND = (186, 205, 224)
 """sRGB where nothing is: an overcast sky."""
 
-_TONES = 4096
-"""Entries of the tone curve per unit of light."""
+_ONE_BITS = np.uint64(12)
+"""1.0 is 4096, of light as of textures."""
 
-_BRIGHTEST = 4
-_UNIT = np.float32(_TONES / (textures.ONE * lighting.ONE))
-_STARTS = STARTS
-_LEVELS, _SIZE = LEVELS, SIZE
+_FINE = np.float32(256)
+
+_COARSEST = 8
+"""Mip level of one texel: `textures.LEVELS` less 1."""
+
+_STARTS = 0b1_01_01_01_01_01_01_01_01
+"""Its bits below bit 2 n are where the level of 2**n texels a side starts: 1 + 4 + 16 + ..."""
 
 
 class Images(NamedTuple):
@@ -48,7 +49,7 @@ class Images(NamedTuple):
 
 def tone_curve() -> NDArray[np.uint8]:
     """SRGB bytes of light from 0 to 4: as it is below 0.7, softly bent above, so that lamps do not burn out."""
-    light = (np.arange(_TONES * _BRIGHTEST) + 0.5) / _TONES
+    light = np.arange((TOP * TOP >> int(_ONE_BITS)) + 1) / (1 << int(_ONE_BITS))
     knee = 0.6
     bent = knee + (1 - knee) * (1 - np.exp(-(light - knee) / (1 - knee)))
     light = np.where(light < knee, light, bent)
@@ -57,12 +58,16 @@ def tone_curve() -> NDArray[np.uint8]:
 
 
 @kernel
-def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones):
+def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones, marks):
     """Fill one view's images from its inverse depths and faces; the arrays are `raster.draw`'s and those above."""
     height, width = face_of.shape
     for row in range(height):
         faces = face_of[row]
-        start = 0
+        if len(images.depth):
+            depth = images.depth[view, row]
+            for column in range(width):
+                depth[column] = np.float32(1) / inverse[row, column]  # infinite where nothing is
+        start = np.int64(0)  # a literal would have the kernels below compiled twice
         while start < width:
             f = faces[start]
             stop = start + 1
@@ -71,58 +76,60 @@ def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones):
             if f < 0:
                 _nothing(view, row, start, stop, images)
             else:
-                _tell(scene, f, inverse[row], view, row, start, stop, images)
+                _tell(scene, f, view, row, start, stop, images)
                 if len(images.rgb):
                     pixels = images.rgb[view, row]
-                    _paint(scene, f, pose, lens, inverse[row], row, start, stop, pixels, atlas, tones)
+                    _paint(scene, f, pose, lens, inverse[row], row, start, stop, pixels, atlas, tones, marks)
             start = stop
 
 
 @inlined
 def _nothing(view, row, start, stop, images):
-    for column in range(start, stop):
-        if len(images.rgb):
-            for i in range(3):
-                images.rgb[view, row, column, i] = BACKGROUND[i]
-        if len(images.depth):
-            images.depth[view, row, column] = np.inf
-        if len(images.instance):
-            images.instance[view, row, column] = -1
-        if len(images.semantic):
-            images.semantic[view, row, column] = -1
-        if len(images.normal):
-            images.normal[view, row, column] = 0
-
-
-@inlined
-def _tell(scene, f, inverse, view, row, start, stop, images):
-    """Depth, identities and normals of a run."""
-    thing = scene.tables[f, 0]
-    if len(images.depth):
-        depth = images.depth[view, row]
-        for column in range(start, stop):
-            depth[column] = np.float32(1) / inverse[column]
+    count = stop - start
+    if len(images.rgb):
+        for i in range(3):
+            _repeat(images.rgb[view, row, :, i], start, count, np.uint8(BACKGROUND[i]))
     if len(images.instance):
-        images.instance[view, row, start:stop] = scene.objects[thing, 6]
+        _repeat(images.instance[view, row], start, count, np.int32(-1))
     if len(images.semantic):
-        images.semantic[view, row, start:stop] = scene.objects[thing, 7]
+        _repeat(images.semantic[view, row], start, count, np.int32(-1))
     if len(images.normal):
-        for column in range(start, stop):
-            for i in range(3):
-                images.normal[view, row, column, i] = scene.planes[f, i]
+        for i in range(3):
+            _repeat(images.normal[view, row, :, i], start, count, np.float32(0))
 
 
 @inlined
-def _along(function, pose, rx, ry, rz):
-    """An affine function of the place: its value at the camera's centre, and per metre along a direction."""
+def _tell(scene, f, view, row, start, stop, images):
+    """Identities and normals of a run."""
+    thing, count = scene.objects[scene.tables[f, 0]], stop - start
+    if len(images.instance):
+        _repeat(images.instance[view, row], start, count, thing[6])
+    if len(images.semantic):
+        _repeat(images.semantic[view, row], start, count, thing[7])
+    if len(images.normal):
+        for i in range(3):
+            _repeat(images.normal[view, row, :, i], start, count, scene.planes[f, i])
+
+
+@inlined
+def _repeat(out, start, count, value):
+    for k in range(count):
+        out[np.uint64(start + k)] = value
+
+
+@inlined
+def _along(surface, k, pose, rx, ry, rz, gx, gy, gz):
+    """An affine function of the place: at the camera's centre, then per metre along a ray, then what a column adds."""
+    x, y, z = surface[k], surface[k + 1], surface[k + 2]
     return (
-        np.float32(function[0] * pose[0, 3] + function[1] * pose[1, 3] + function[2] * pose[2, 3] + function[3]),
-        np.float32(function[0] * rx + function[1] * ry + function[2] * rz),
+        np.float32(x * pose[0, 3] + y * pose[1, 3] + z * pose[2, 3] + surface[k + 3]),
+        np.float32(x * rx + y * ry + z * rz),
+        np.float32(x * gx + y * gy + z * gz),
     )
 
 
 @inlined
-def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones):
+def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones, marks):
     """Colours of a run."""
     surface = scene.surfaces[f]
     y = (row - lens[3]) / lens[1]
@@ -131,45 +138,44 @@ def _paint(scene, f, pose, lens, inverse, row, start, stop, pixels, atlas, tones
     by = pose[1, 0] * x + pose[1, 1] * y + pose[1, 2]
     bz = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2]
     gx, gy, gz = pose[0, 0] / lens[0], pose[1, 0] / lens[0], pose[2, 0] / lens[0]
-    s_here, s_ray = _along(surface[8:12], pose, bx, by, bz)
-    t_here, t_ray = _along(surface[12:16], pose, bx, by, bz)
-    _, s_step = _along(surface[8:12], pose, gx, gy, gz)
-    _, t_step = _along(surface[12:16], pose, gx, gy, gz)
+    s_here, s_ray, s_step = _along(surface, 8, pose, bx, by, bz, gx, gy, gz)
+    t_here, t_ray, t_step = _along(surface, 12, pose, bx, by, bz, gx, gy, gz)
     first, columns, rows = scene.tables[f, 2], scene.tables[f, 3], scene.tables[f, 4]
-    s_most, t_most = np.float32(columns - 1.001), np.float32(rows - 1.001)
-    red, green, blue = surface[16] * _UNIT, surface[17] * _UNIT, surface[18] * _UNIT
-    lightels = scene.lightels
-    texture = scene.tables[f, 1]
-    zero, last = np.float32(0), np.int64(len(tones) - 1)
+    s_most, t_most = np.float32(columns - 1.001) * _FINE, np.float32(rows - 1.001) * _FINE
+    zero = np.float32(0)  # max gives its first argument if the second is not a number
+    count = stop - start
+    for k in range(count):
+        depth, along = np.float32(1) / inverse[np.uint64(start + k)], np.float32(np.int32(k))
+        s = s_here + depth * (s_ray + along * s_step)
+        t = t_here + depth * (t_ray + along * t_step)
+        marks[0, k] = np.int32(min(max(zero, s * _FINE), s_most))
+        marks[1, k] = np.int32(min(max(zero, t * _FINE), t_most))
+    lightels, texture = scene.lightels, scene.tables[f, 1]
     if texture < 0:
-        one = np.float32(textures.ONE)
-        for column in range(start, stop):
-            depth = np.float32(1) / inverse[column]
-            along = np.float32(column - start)
-            s = min(max(s_here + depth * (s_ray + along * s_step), zero), s_most)
-            t = min(max(t_here + depth * (t_ray + along * t_step), zero), t_most)
-            r, g, b = channels(_light(lightels, first, columns, s, t))
-            pixels[column, 0] = tones[min(np.int64(r * one * red), last)]
-            pixels[column, 1] = tones[min(np.int64(g * one * green), last)]
-            pixels[column, 2] = tones[min(np.int64(b * one * blue), last)]
+        for k in range(count):
+            red, green, blue = channels(_light(lightels, first, columns, marks[0, k], marks[1, k]))
+            _set(pixels, start + k, tones[red], tones[green], tones[blue])
         return
-    u_here, u_ray = _along(surface[0:4], pose, bx, by, bz)
-    v_here, v_ray = _along(surface[4:8], pose, bx, by, bz)
-    _, u_step = _along(surface[0:4], pose, gx, gy, gz)
-    _, v_step = _along(surface[4:8], pose, gx, gy, gz)
-    sharpest = _sharpest(scene.planes[f], pose, lens, surface[19], (bx, by, bz))
-    for column in range(start, stop):
-        depth = np.float32(1) / inverse[column]
-        along = np.float32(column - start)
-        s = min(max(s_here + depth * (s_ray + along * s_step), zero), s_most)
-        t = min(max(t_here + depth * (t_ray + along * t_step), zero), t_most)
-        u = u_here + depth * (u_ray + along * u_step)
-        v = v_here + depth * (v_ray + along * v_step)
-        r, g, b = channels(_light(lightels, first, columns, s, t))
-        tr, tg, tb = channels(_texel(atlas, texture, u, v, sharpest + np.float32(1.5) * _log2(depth)))
-        pixels[column, 0] = tones[min(np.int64(r * tr * red), last)]
-        pixels[column, 1] = tones[min(np.int64(g * tg * green), last)]
-        pixels[column, 2] = tones[min(np.int64(b * tb * blue), last)]
+    u_here, u_ray, u_step = _along(surface, 0, pose, bx, by, bz, gx, gy, gz)
+    v_here, v_ray, v_step = _along(surface, 4, pose, bx, by, bz, gx, gy, gz)
+    sharpest = _sharpest(scene.planes[f], pose, lens, surface[16], (bx, by, bz)) + np.float32(0.5)
+    coarsest, size = np.float32(_COARSEST), np.float32(256 << _COARSEST)
+    for k in range(count):
+        depth, along = np.float32(1) / inverse[np.uint64(start + k)], np.float32(np.int32(k))
+        marks[2, k] = np.int32(np.floor((u_here + depth * (u_ray + along * u_step)) * size))
+        marks[3, k] = np.int32(np.floor((v_here + depth * (v_ray + along * v_step)) * size))
+        marks[4, k] = np.int32(min(max(zero, sharpest + np.float32(1.5) * _log2(depth)), coarsest))
+    for k in range(count):
+        red, green, blue = channels(_light(lightels, first, columns, marks[0, k], marks[1, k]))
+        of_red, of_green, of_blue = channels(_texel(atlas, texture, marks[2, k], marks[3, k], marks[4, k]))
+        red, green, blue = red * of_red >> _ONE_BITS, green * of_green >> _ONE_BITS, blue * of_blue >> _ONE_BITS
+        _set(pixels, start + k, tones[red], tones[green], tones[blue])
+
+
+@inlined
+def _set(pixels, column, red, green, blue):
+    column = np.uint64(column)
+    pixels[column, 0], pixels[column, 1], pixels[column, 2] = red, green, blue
 
 
 @inlined
@@ -188,30 +194,40 @@ def _sharpest(plane, pose, lens, texels, ray):
 @inlined
 def _log2(value):
     """The base-2 logarithm of a positive float32, within 0.09, from its bits."""
-    return np.float32(np.float32(value).view(np.int32) - 1065353216) * np.float32(1 / 8388608)
+    return np.float32(np.float32(value).view(np.int32)) * np.float32(1 / 8388608) - np.float32(127)
 
 
 @inlined
 def _light(lightels, first, columns, s, t):
-    i, j = np.int64(s), np.int64(t)
-    a, b = np.int64((s - np.float32(i)) * np.float32(256)), np.int64((t - np.float32(j)) * np.float32(256))
-    here = first + j * columns + i
-    low = mix(lightels[here], lightels[here + 1], a)
-    high = mix(lightels[here + columns], lightels[here + columns + 1], a)
-    return mix(low, high, b)
+    s, t = np.int64(s), np.int64(t)
+    a, b = s & 255, t & 255
+    here = first + (t >> 8) * columns + (s >> 8)
+    there = here + columns
+    return mix(
+        lightels[np.uint64(here)],
+        lightels[np.uint64(here + 1)],
+        lightels[np.uint64(there)],
+        lightels[np.uint64(there + 1)],
+        a,
+        b,
+    )
 
 
 @inlined
-def _texel(atlas, texture, u, v, level):
-    finest = np.int64(min(max(level + np.float32(0.5), np.float32(0)), np.float32(_LEVELS - 1)))
-    bits = np.int64(8) - finest
+def _texel(atlas, texture, u, v, finest):
+    bits = np.int64(_COARSEST - finest)
     wrap = (np.int64(1) << bits) - 1
-    size = np.float32(256) * np.float32(np.int64(1) << bits)
-    base = texture + _STARTS[finest]
-    i, j = np.int64(np.floor(u * size)) - 128, np.int64(np.floor(v * size)) - 128  # in 256ths of a texel
+    base = texture + (_STARTS & ((np.int64(1) << 2 * bits) - 1))
+    i, j = (np.int64(u) >> finest) - 128, (np.int64(v) >> finest) - 128  # in 256ths of a texel
     a, b = i & 255, j & 255
     i, j = i >> 8, j >> 8
-    left, right, low, high = i & wrap, (i + 1) & wrap, j & wrap, (j + 1) & wrap
-    below = mix(atlas[base + (low << bits) + left], atlas[base + (low << bits) + right], a)
-    above = mix(atlas[base + (high << bits) + left], atlas[base + (high << bits) + right], a)
-    return mix(below, above, b)
+    left, right = i & wrap, (i + 1) & wrap
+    low, high = base + ((j & wrap) << bits), base + (((j + 1) & wrap) << bits)
+    return mix(
+        atlas[np.uint64(low + left)],
+        atlas[np.uint64(low + right)],
+        atlas[np.uint64(high + left)],
+        atlas[np.uint64(high + right)],
+        a,
+        b,
+    )

@@ -80,7 +80,6 @@ def _wood(rng: np.random.Generator) -> Floats:
 
 def _planks(rng: np.random.Generator) -> Floats:
     number, to_v, to_u = _cells(rng, 8, 2, 0.63)
-    v, u = _grid()
     grain = np.zeros((SIZE, SIZE))
     for plank in range(4):  # the grain of a plank does not go on in the next
         own = _noise(rng, 1.1, 9, 4)
@@ -126,7 +125,7 @@ def _carpet(rng: np.random.Generator) -> Floats:
 
 
 def _plaster(rng: np.random.Generator) -> Floats:
-    return _grey(1 + 0.022 * _noise(rng, 0.7, 1, 8) + 0.014 * _noise(rng, 1.6))
+    return _grey(1 + 0.022 * _noise(rng, 0.6, 1, 12) + 0.006 * _noise(rng, 1.2, 1, 3))
 
 
 def _fabric(rng: np.random.Generator) -> Floats:
@@ -225,9 +224,6 @@ _MAKERS: dict[str, Callable[[np.random.Generator], Floats]] = {
 NAMES = tuple(_MAKERS)
 """All textures; "plain" is none. Wood's grain, planks and rows of bricks run along u; v points up."""
 
-STARTS = tuple(sum((SIZE >> finer) ** 2 for finer in range(level)) for level in range(LEVELS))
-"""Where a level begins within its texture."""
-
 TEXELS = sum((SIZE >> level) ** 2 for level in range(LEVELS))
 """Of one texture with all its levels."""
 
@@ -243,7 +239,7 @@ def texture(name: str) -> Floats:
 
 @lru_cache(maxsize=1)
 def atlas() -> NDArray[np.int64]:
-    """All textures with all their levels (len(NAMES) * TEXELS,), in the order of `NAMES`, as `lanes`."""
+    """All textures (len(NAMES) * TEXELS,), in the order of `NAMES`, each from its coarsest level on, as `lanes`."""
     parts = []
     for name in NAMES:
         level = texture(name)
@@ -252,6 +248,7 @@ def atlas() -> NDArray[np.int64]:
             half = len(level) // 2
             if half:
                 level = level.reshape(half, 2, half, 2, 3).mean((1, 3))
+        parts[-LEVELS:] = parts[: -LEVELS - 1 : -1]
     table = np.concatenate(parts)
     table.setflags(write=False)
     return table

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from foveal.envs.objectnav import procedural, thor_rooms
 from foveal.envs.objectnav.expert import END, LOOK_DOWN, LOOK_UP, MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, TURN
 from foveal.envs.objectnav.goals import Goals
 from foveal.envs.objectnav.obstacles import HEADINGS, move_ahead
@@ -49,6 +50,37 @@ def test_the_expert_finds_it_from_every_start(build):
             assert found
             tried, moved, straight = tried + 1, moved + 0.25 * (len(way) - 1), straight + far[k]
     assert tried > 200 and 0.95 < moved / straight < 1.2
+
+
+def test_the_expert_finds_every_target_of_real_rooms_and_procedural_houses():
+    rooms = ["FloorPlan1", "FloorPlan203", "FloorPlan310", "FloorPlan420", "FloorPlan_Train3_2", "FloorPlan_Val1_3"]
+    houses = [*map(thor_rooms.house, rooms), procedural.house(0, rooms=4)]
+    types = [
+        "Apple",
+        "Bed",
+        "Bowl",
+        "Chair",
+        "GarbageCan",
+        "HousePlant",
+        "Laptop",
+        "Mug",
+        "Sofa",
+        "Television",
+        "Toilet",
+    ]
+    goals = Goals(houses, types)
+    rng = np.random.default_rng(0)
+    targets = 0
+    for house in range(len(houses)):
+        for category in range(len(types)):
+            starts, _ = goals.starts(house, category)
+            for k in rng.permutation(len(starts))[:4]:
+                heading, tilt = int(rng.integers(HEADINGS)), int(rng.integers(-1, 2))
+                actions = goals.shortest_actions(house, category, tuple(starts[k]), heading, tilt)
+                assert actions is not None
+                assert replay(goals, house, category, starts[k], heading, actions, tilt)[1]
+            targets += len(starts) > 0
+    assert targets >= 25
 
 
 def test_the_expert_takes_the_fewest_actions(build):
@@ -111,3 +143,12 @@ def test_houses_are_independent(build):
             ours = together.shortest_actions(house, 1, tuple(start), 5)
             assert np.array_equal(ours, alone.shortest_actions(0, 0, tuple(start), 5))
         assert math.isfinite(together.distances(house, 1).min(initial=0.0))
+
+
+def test_a_heading_that_is_none_is_refused_and_from_outside_nothing_is_found(build):
+    goals = Goals(goal_houses(build, 1), ["Goal"])
+    with pytest.raises(ValueError, match="heading=12: must be a whole number from 0 to 11"):
+        goals.shortest_actions(0, 0, (1.0, 1.0), 12)
+    for outside in ((-3.0, 1.0), (1.0, 99.0), (math.nan, 1.0)):
+        assert goals.shortest_actions(0, 0, outside, 0) is None
+        assert len(goals.shortest_path(0, 0, outside)) == 0

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,9 +8,11 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from foveal.envs.objectnav.house import House, Start
+from foveal.envs.objectnav import thor_rooms
+from foveal.envs.objectnav.house import House, Opening, Start
 from foveal.envs.objectnav.navigation import (
     OFFSETS,
+    SPACING_M,
     distances,
     explore,
     measure,
@@ -17,8 +20,10 @@ from foveal.envs.objectnav.navigation import (
     refine,
     shortest_path,
 )
-from foveal.envs.objectnav.obstacles import survey
+from foveal.envs.objectnav.obstacles import LOCOBOT, TALL, survey
 from foveal.kernels import launch
+
+DATA = Path(__file__).parents[2] / "data"
 
 
 def lattices(*houses):
@@ -67,6 +72,16 @@ def test_what_a_closed_door_parts_is_not_reachable(build):
         _, lattice, _ = lattices(build.two_rooms(openness=0.0, start=start))
         x = lattice.positions[:, 0]
         assert low < x.min() and x.max() < high
+
+
+def test_the_largest_part_is_looked_for_indoors(build):
+    # Two rooms at the ends of a diagonal: most of the house's bounds is outside, and the door there leads nowhere.
+    (small, small_walls), (large, large_walls) = build.room("a", 0, 0, 2, 2), build.room("b", 6, 6, 9, 9)
+    door = Opening("d", "door", ("b|W", None), ("b", None), (1, 2), (0, 2))
+    _, coarse, fine = lattices(House("corners", (small, large), (*small_walls, *large_walls), (door,), ()))
+    for lattice in (coarse, fine):
+        assert (lattice.positions > 6).all() and (lattice.positions < 9).all()
+    assert len(coarse.positions) == 11 * 11
 
 
 def test_lattices_pass_through_the_start(build):
@@ -129,7 +144,7 @@ def test_around_a_corner_the_way_is_near_the_exact_one(build):
     house = build.two_rooms(build.thing("screen", 2, 1, 0, 1e-6, 2, 2.0))
     obstacles, _, lattice = lattices(house)
     start, goal = np.array([1.0, 0.5]), np.array([3.0, 0.5])
-    exact = 2 * taut(start, np.array([2.0, 2.0]), 0.2)
+    exact = 2 * taut(start, np.array([2.0, 2.0]), LOCOBOT.radius)
     field = distances(lattice, 0, only(lattice, 0, goal))
     assert exact < at(obstacles, lattice, field, start)[0] < 1.04 * exact
     path = shortest_path(obstacles, lattice, 0, field, 0, tuple(start))
@@ -199,4 +214,17 @@ def test_no_goal_is_infinitely_far(build):
     nowhere = distances(lattice, 0, np.zeros(len(lattice.positions), bool))
     assert np.isinf(nowhere).all()
     assert shortest_path(obstacles, lattice, 0, nowhere, 0, (1.0, 1.0)).shape == (0, 2)
-    assert isinstance(build.two_rooms(), House)
+
+
+def test_reachable_positions_are_much_like_the_published_ones():
+    published = np.load(DATA / "reachable.npz")
+    for family, body, least in (("ithor", TALL, 0.8), ("robothor", LOCOBOT, 0.93)):
+        names = [name for name in thor_rooms.names(family) if name in published.files]
+        houses = [thor_rooms.house(name) for name in names]
+        lattice = explore(houses, survey(houses, body))
+        overlaps = []
+        for number, name in enumerate(names):
+            points = np.rint(lattice.positions[lattice.of(number)] / SPACING_M).astype(int)
+            ours, theirs = ({tuple(point) for point in grid.tolist()} for grid in (points, published[name]))
+            overlaps.append(len(ours & theirs) / len(ours | theirs))
+        assert np.median(overlaps) > least, family

@@ -94,7 +94,7 @@ def test_every_room_and_everything_on_the_floor_can_be_walked_to(houses, offset)
                 low, high = thing.bounds
                 mine = points[within(points, room_of(house, thing).polygon)]
                 away = np.maximum(np.maximum(low[:2] - mine, mine - high[:2]), 0)
-                assert away.max(1).min() < 0.65, (house.name, thing.id)
+                assert np.hypot(*away.T).min() < 0.63, (house.name, thing.id)
 
 
 def test_things_lie_in_their_rooms(houses):
@@ -197,7 +197,7 @@ def test_a_digest_says_when_houses_change():
     for seed, split in enumerate(SPLITS):
         house = procedural.house(seed, split, rooms=4)
         digest.update(repr((house.rooms, house.walls, house.openings, house.things)).encode())
-    assert digest.hexdigest()[:16] == "9ec682e03aeffdc5"
+    assert digest.hexdigest()[:16] == "415c3d2b14ec1036"
 
 
 def test_the_number_of_rooms_is_as_asked():

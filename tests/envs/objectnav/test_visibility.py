@@ -9,6 +9,7 @@ from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 from foveal.envs.objectnav import visibility
 from foveal.envs.objectnav.house import Opening
+from foveal.envs.objectnav.sights import instances_of, sights_of
 from foveal.envs.objectnav.visibility import (
     DENSITY_M,
     HELD_M,
@@ -17,8 +18,6 @@ from foveal.envs.objectnav.visibility import (
     PITCHES,
     Eye,
     find,
-    instances_of,
-    sights_of,
     success_positions,
 )
 from foveal.kernels import launch

@@ -78,7 +78,7 @@ def bed(cloth):
 def plant(rng):
     parts = [(meshes.frustum(0.12, 0.17, 0.3, 12), place((0, 0, 0.15)), Material("plain", (0.7, 0.36, 0.24)))]
     for _ in range(9):
-        spot = rng.normal(0, 0.12, 3) + (0, 0, 0.65)
+        spot = rng.normal(0, 0.12, 3) + np.array([0, 0, 0.65])
         parts.append(
             (
                 meshes.ellipsoid((0.28, 0.2, 0.22), 8, 5),
@@ -151,7 +151,7 @@ def furnished(seed=0, clutter=36):
     paints = Material("plaster", (0.88, 0.82, 0.71), 2.0), Material("plaster", (0.62, 0.71, 0.75), 2.0)
     shell(builder, 0, *rooms[0], floors[0], paints[0], [[], door, window, []])
     shell(builder, 1, *rooms[1], floors[1], paints[1], [[], [], [], mirrored])
-    jambs = [((0.1, 0.02, 2.0), (5.05, y, 1.0)) for y in (1.49, 2.41)] + [((0.1, 0.94, 0.02), (5.05, 1.95, 2.01))]
+    jambs = [((0.12, 0.03, 2.02), (5.05, y, 1.01)) for y in (1.49, 2.41)] + [((0.12, 0.96, 0.03), (5.05, 1.95, 2.01))]
     builder.add([(meshes.box(s), place(p), WHITE) for s, p in jambs], instance=30, semantic=4)
     builder.add([(meshes.box((0.1, 0.9, 0.01)), place((5.05, 1.95, -0.005)), WHITE)], instance=34, semantic=4)
     frame = [(meshes.box((2.0, 0.05, 0.05)), place((2.8, 4.62, z)), WHITE) for z in (0.925, 1.5, 2.075)]
