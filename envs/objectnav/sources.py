@@ -50,7 +50,7 @@ def _rooms(family: str, split: str) -> tuple[House, ...]:
 
 
 def _from_file(path: str, count: int, first: int) -> tuple[House, ...]:
-    from foveal.envs.objectnav.house_json import read_houses
+    from foveal.envs.objectnav.house_files import read_houses
 
     found = read_houses(path)
     last = len(found) if count == 0 else first + count

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, NamedTuple
 
-from foveal.envs.objectnav.obstacles import LOCOBOT, Body
+from foveal.envs.objectnav.obstacles import LOCOBOT, TALL, Body
 
 logger = logging.getLogger("foveal.thor")
 
@@ -39,7 +39,7 @@ class Agent(NamedTuple):
 
 
 AGENTS = {
-    "default": Agent(Body(height=1.8), AGENT_HEIGHT_M + 0.675, AGENT_HEIGHT_M, 90.0, 30.0, 60.0),
+    "default": Agent(TALL, AGENT_HEIGHT_M + 0.675, AGENT_HEIGHT_M, 90.0, 30.0, 60.0),
     "locobot": Agent(LOCOBOT, 0.8698, 0.8698, 60.0, 30.0, 30.0),
 }
 """By `agentMode`. The LoCoBot moves as exactly as the other: AI2-THOR adds noise to its motion."""

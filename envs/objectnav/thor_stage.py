@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from foveal.envs.objectnav.navigation import Lattice, distances, explore, refine, shortest_path
 from foveal.envs.objectnav.obstacles import footprints, in_the_way, is_clear, squared_gap_to_point, survey
+from foveal.envs.objectnav.sights import Instances, sights_of
 from foveal.envs.objectnav.thor_place import Place
 from foveal.envs.objectnav.thor_settings import Settings
-from foveal.envs.objectnav.visibility import Eye, Instances, find, sights_of, success_positions
+from foveal.envs.objectnav.visibility import Eye, find, success_positions
 from foveal.envs.rendering.renderer import Renderer
 from foveal.kernels import launch
 from foveal.optics.camera import Camera

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.objectnav.house import House
-from foveal.envs.objectnav.visibility import SUCCESS_M
+from foveal.envs.objectnav.sights import SUCCESS_M
 from foveal.envs.overlay import Annotation, Frame, panel
 
 HEIGHT, WIDTH = 240, 320
