@@ -45,6 +45,10 @@ class Houses:
             return sum(1 for _ in self._parsed())
         return sum(1 for _ in self._lines())
 
+    def data(self) -> Iterator[Any]:
+        """The JSON of each house as it stands in the file, parsed and otherwise unread."""
+        return self._parsed()
+
     def _source(self, row: int) -> str:
         return f"{self.path}, house {row + 1}"
 

@@ -63,14 +63,14 @@ class Lattice(NamedTuple):
         return slice(int(self.starts[house]), int(self.starts[house + 1]))
 
 
-def explore(houses: Sequence[House], obstacles: Obstacles) -> Lattice:
-    """What is reachable in some houses, whose obstacles are given in the same order.
+def explore(houses: Sequence[House], obstacles: Obstacles, spacing: float = SPACING_M) -> Lattice:
+    """What is reachable in some houses, whose obstacles are given in the same order, by positions `spacing` m apart.
 
     A lattice passes through the house's start, or through the origin. Where there is no start, or nobody can stand
     there, the largest connected part counts as reachable. A house may have no reachable position at all.
     """
     starts = [house.start.position[:2] if house.start else (math.nan, math.nan) for house in houses]
-    return _explore(houses, obstacles, np.array(starts, float).reshape(-1, 2), SPACING_M, otherwise_largest=True)
+    return _explore(houses, obstacles, np.array(starts, float).reshape(-1, 2), spacing, otherwise_largest=True)
 
 
 def refine(houses: Sequence[House], obstacles: Obstacles, lattice: Lattice) -> Lattice:

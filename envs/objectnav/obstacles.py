@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.objectnav.house import House, Opening, Wall
+from foveal.envs.objectnav.house import House, Opening, Thing, Wall
 from foveal.kernels import kernel, launch
 
 X, Y, COS, SIN, HALF_WIDTH, HALF_DEPTH = range(6)
@@ -102,18 +102,26 @@ def survey(houses: Sequence[House], body: Body = LOCOBOT) -> Obstacles:
 def footprints(house: House, body: Body = LOCOBOT) -> NDArray[np.float64]:
     """(B, 6) float64: solid things at the body's height, and walls without the doorways between rooms."""
     rows = []
-    for thing in house.things:
-        low = thing.centre[2] - thing.size[2] / 2
-        if thing.solid and low < body.height and low + thing.size[2] > body.step:
-            width, depth, _ = thing.size
-            x, y, _ = thing.centre
-            rows.append((x, y, math.cos(thing.yaw), math.sin(thing.yaw), width / 2, depth / 2))
+    for thing in in_the_way(house, body):
+        width, depth, _ = thing.size
+        x, y, _ = thing.centre
+        rows.append((x, y, math.cos(thing.yaw), math.sin(thing.yaw), width / 2, depth / 2))
     doorways = [opening for opening in house.openings if _is_doorway(opening, body)]
     for wall in house.walls:
         for low, high in _between(wall_holes(house, wall, doorways), wall_length(wall)):
             (x, y), (cos, sin) = wall_point(wall, (low + high) / 2), wall_direction(wall)
             rows.append((x, y, cos, sin, (high - low) / 2, 0.0))
     return np.array(rows, float).reshape(-1, 6)
+
+
+def in_the_way(house: House, body: Body = LOCOBOT) -> list[Thing]:
+    """The solid things at the body's height, which come first among the `footprints`."""
+    found = []
+    for thing in house.things:
+        low = thing.centre[2] - thing.size[2] / 2
+        if thing.solid and low < body.height and low + thing.size[2] > body.step:
+            found.append(thing)
+    return found
 
 
 def _is_doorway(opening: Opening, body: Body) -> bool:

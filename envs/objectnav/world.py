@@ -48,6 +48,11 @@ path and do not succeed at once. An episode is terminated by End and truncated a
 ``start_distance`` m and ``distance_bin`` (0: to 1 m, 1: to 3 m, 2: to 6 m, 3: above), ``house``, ``goal``; at the end,
 with `expert`, also ``expert_length`` and ``sel``. See `foveal.envs.objectnav.metrics`.
 
+# Backends
+
+``backend="ai2thor"`` plays the same task in the real AI2-THOR, one for each row (`foveal.envs.objectnav.thor_world`);
+it needs the extra `thor` and a build (`foveal.envs.objectnav.thor_real`).
+
 # Versions
 
 v0: first.
@@ -114,19 +119,33 @@ class ObjectNav(BatchEnv):
     action_names = ACTIONS
     _screen: Renderer | None
 
-    def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+    def __new__(cls, *_: Any, **params: Any) -> ObjectNav:
+        """With ``backend="ai2thor"``, the same task in the real AI2-THOR."""
+        if cls is ObjectNav and params.get("backend") == "ai2thor":
+            from foveal.envs.objectnav.thor_world import ThorObjectNav
+
+            return super().__new__(ThorObjectNav)
+        return super().__new__(cls)
+
+    def _build(self) -> None:
+        """Make what all rows share."""
         p = self.params
-        self.metadata["render_fps"] = int(RATE)
         source = (p.scenes, p.split, p.houses, p.first_house, p.rooms)
         self.houses = houses_of(*source)
         self.camera = Camera.from_vertical_fov(p.width, p.height, p.vertical_fov)
         half = math.tan(p.vertical_fov / 2)
         eye = Eye(p.camera_height, half * p.width / p.height, half)
         self.goals, self.tasks = _prepared(source, p.categories, eye, p.success_distance, p.start_distances)
-        self._images = [name for name in ("rgb", "depth", "semantic") if getattr(p, name)]
+        self._task = self.goals.task
         self._dressed, self._screen = _dressed(source, p.palette), None
         if self._images:
             self.renderer = Renderer(self._dressed, self.camera, self._images)
+
+    def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+        p = self.params
+        self.metadata["render_fps"] = int(RATE)
+        self._images = [name for name in ("rgb", "depth", "semantic") if getattr(p, name)]
+        self._build()
         image = (p.height, p.width)
         parts = {
             "rgb": spaces.Box(0, 255, (*image, 3), np.uint8),
@@ -141,7 +160,7 @@ class ObjectNav(BatchEnv):
 
     def _allocate(self) -> dict[str, NDArray[Any]]:
         p = self.params
-        self._walks, self._task = walks(self.num_envs), self.goals.task
+        self._walks = walks(self.num_envs)
         self._terms = np.zeros((self.num_envs, len(TERMS)))
         self._rules = Rules(
             p.step_reward, p.success_reward, p.shaping_reward, p.shaping == "best", p.shaping_distance == "straight",
@@ -187,7 +206,7 @@ class ObjectNav(BatchEnv):
             seen["gps_compass"][rows] = self._place(rows)
         if not self._images or not rows.size:
             return
-        images = self.renderer.render(self.tasks.house[w.task[rows]], self.poses(rows))
+        images = self._render(rows)
         for name in self._images:
             image = images[name]
             if name == "depth":
@@ -195,6 +214,10 @@ class ObjectNav(BatchEnv):
             elif name == "semantic":
                 image = np.maximum(image, 0).astype(np.uint8)
             seen[name][rows] = image
+
+    def _render(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """The images that these rows' cameras take."""
+        return self.renderer.render(self.tasks.house[self._walks.task[rows]], self.poses(rows))
 
     def _place(self, rows: Rows) -> NDArray[np.float32]:
         """Where the agents are as seen from their starts: right m, ahead m, rad turned to the left."""
