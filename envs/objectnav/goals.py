@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.objectnav.expert import Task, shortest_actions
-from foveal.envs.objectnav.house import House
 from foveal.envs.objectnav.navigation import distances, explore, places, refine, shortest_path
 from foveal.envs.objectnav.obstacles import LOCOBOT, Body, survey
+from foveal.envs.objectnav.scenes.house import House
 from foveal.envs.objectnav.sights import SUCCESS_M, instances_of, sights_of
 from foveal.envs.objectnav.visibility import LOCOBOT_EYE, Eye, success_positions
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from foveal.envs.objectnav.house import House
 from foveal.envs.objectnav.obstacles import Obstacles, is_clear, try_moves
+from foveal.envs.objectnav.scenes.house import House
 from foveal.kernels import kernel, launch
 
 SPACING_M = 0.25

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.objectnav.house import House, Opening, Thing, Wall
+from foveal.envs.objectnav.scenes.house import House, Opening, Thing, Wall
 from foveal.kernels import kernel, launch
 
 X, Y, COS, SIN, HALF_WIDTH, HALF_DEPTH = range(6)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.objectnav.house import House, Thing, Wall
 from foveal.envs.objectnav.obstacles import squared_gap_to_point, wall_direction, wall_holes, wall_length, wall_point
+from foveal.envs.objectnav.scenes.house import House, Thing, Wall
 from foveal.kernels import kernel, launch
 
 X, Y, COS, SIN, HALF_WIDTH, HALF_DEPTH, Z, HALF_HEIGHT, SEALED = range(9)

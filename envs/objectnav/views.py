@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.objectnav.house import House
+from foveal.envs.objectnav.scenes.house import House
 from foveal.envs.objectnav.sights import SUCCESS_M
 from foveal.envs.overlay import Annotation, Frame, panel
 

@@ -50,8 +50,8 @@ with `expert`, also ``expert_length`` and ``sel``. See `foveal.envs.objectnav.me
 
 # Backends
 
-``backend="ai2thor"`` plays the same task in the real AI2-THOR, one for each row (`foveal.envs.objectnav.thor_world`);
-it needs the extra `thor` and a build (`foveal.envs.objectnav.thor_real`).
+``backend="ai2thor"`` plays the same task in the real AI2-THOR, one for each row (`foveal.envs.objectnav.thor.world`);
+it needs the extra `thor` and a build (`foveal.envs.objectnav.thor.real`).
 
 # Versions
 
@@ -65,7 +65,6 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from gymnasium import spaces
@@ -76,10 +75,10 @@ from foveal.envs.objectnav import metrics
 from foveal.envs.objectnav.episodes import ACTIONS, TERMS, Rules, act_rows, begin_rows, walks
 from foveal.envs.objectnav.expert import TURN
 from foveal.envs.objectnav.goals import Goals
+from foveal.envs.objectnav.kit.palettes import Palette
 from foveal.envs.objectnav.obstacles import MOVE_M
-from foveal.envs.objectnav.palettes import Palette
 from foveal.envs.objectnav.params import ObjectNavParams
-from foveal.envs.objectnav.sources import houses_of
+from foveal.envs.objectnav.scenes.sources import houses_of
 from foveal.envs.objectnav.tasks import Tasks, tasks_of
 from foveal.envs.objectnav.types import TYPES
 from foveal.envs.objectnav.views import HEIGHT, WIDTH, IndoorScene, draw
@@ -122,7 +121,7 @@ class ObjectNav(BatchEnv):
     def __new__(cls, *_: Any, **params: Any) -> ObjectNav:
         """With ``backend="ai2thor"``, the same task in the real AI2-THOR."""
         if cls is ObjectNav and params.get("backend") == "ai2thor":
-            from foveal.envs.objectnav.thor_world import ThorObjectNav
+            from foveal.envs.objectnav.thor.world import ThorObjectNav
 
             return super().__new__(ThorObjectNav)
         return super().__new__(cls)
@@ -362,9 +361,9 @@ def _prepared(
 @lru_cache(maxsize=4)
 def _dressed(source: Source, palette: Palette) -> tuple[Scene, ...]:
     """The houses as they are drawn; each keeps its looks whatever others stand beside it."""
-    from foveal.envs.objectnav.dressing import dress
+    from foveal.envs.objectnav.kit.dressing import dress
 
-    return tuple(dress(house, seed=crc32(house.name.encode()), palette=palette) for house in houses_of(*source))
+    return tuple(dress(house, palette=palette) for house in houses_of(*source))
 
 
 class ObjectNavEnv(SingleEnv):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from foveal.envs.objectnav.house import House, Opening, Room, Thing, Wall
+from foveal.envs.objectnav.scenes.house import House, Opening, Room, Thing, Wall
 
 
 def room(name, x0, y0, x1, y1):

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from foveal.envs.objectnav import thor_rooms
-from foveal.envs.objectnav.house import House, Room
-from foveal.envs.objectnav.polygons import contains
-from foveal.envs.objectnav.thor_shells import walls_around
-from foveal.envs.objectnav.thor_things import things
+from foveal.envs.objectnav.scenes import thor_rooms
+from foveal.envs.objectnav.scenes.house import House, Room
+from foveal.envs.objectnav.scenes.polygons import contains
+from foveal.envs.objectnav.scenes.thor_shells import walls_around
+from foveal.envs.objectnav.scenes.thor_things import things
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "reachable.npz"
 RADIUS_M, GRID_M = 0.2, 0.25

@@ -6,12 +6,12 @@ from math import pi
 import numpy as np
 import pytest
 
-from foveal.envs.objectnav.dressing import dress
-from foveal.envs.objectnav.fitted_boxes import drawn_boxes
-from foveal.envs.objectnav.fittings import counter_body, counter_parts, fronts_only, ovens
-from foveal.envs.objectnav.fronts import contains, faced, room_of, turned
-from foveal.envs.objectnav.house import House, Opening, Room, Thing, Wall
-from foveal.envs.objectnav.palettes import ROLES, drawn, named
+from foveal.envs.objectnav.kit.dressing import dress
+from foveal.envs.objectnav.kit.fitted_boxes import drawn_boxes
+from foveal.envs.objectnav.kit.fittings import counter_body, counter_parts, fronts_only, ovens
+from foveal.envs.objectnav.kit.fronts import contains, faced, room_of, turned
+from foveal.envs.objectnav.kit.palettes import ROLES, drawn, named
+from foveal.envs.objectnav.scenes.house import House, Opening, Room, Thing, Wall
 from foveal.envs.objectnav.types import TYPES, type_id
 from foveal.envs.rendering.renderer import Renderer
 from foveal.optics.camera import Camera

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from foveal.envs.objectnav import assets, floorplans, shell
-from foveal.envs.objectnav.floorplans import OUTSIDE, boundary, follow, perimeter
+from foveal.envs.objectnav.procedural import assets, floorplans, shell
+from foveal.envs.objectnav.procedural.floorplans import OUTSIDE, boundary, follow, perimeter
 
 masks = arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.booleans())
 

@@ -3,10 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from foveal.envs.objectnav import procedural, thor_rooms
 from foveal.envs.objectnav.expert import END, LOOK_DOWN, LOOK_UP, MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, TURN
 from foveal.envs.objectnav.goals import Goals
 from foveal.envs.objectnav.obstacles import HEADINGS, move_ahead
+from foveal.envs.objectnav.procedural import houses as procedural
+from foveal.envs.objectnav.scenes import thor_rooms
 from foveal.envs.objectnav.visibility import is_found
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foveal.envs.objectnav import house_files, thor_rooms
-from foveal.envs.objectnav.house import House, Opening, Room, Start, Thing, Wall
-from foveal.envs.objectnav.house_files import read_houses
-from foveal.envs.objectnav.house_json import house_from_json, house_to_json
+from foveal.envs.objectnav.scenes import house_files, thor_rooms
+from foveal.envs.objectnav.scenes.house import House, Opening, Room, Start, Thing, Wall
+from foveal.envs.objectnav.scenes.house_files import read_houses
+from foveal.envs.objectnav.scenes.house_json import house_from_json, house_to_json
 
 
 def xyz(x, y, z):

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from foveal.envs.objectnav import kit
-from foveal.envs.objectnav.assets import catalogue
-from foveal.envs.objectnav.kit_parts import Part, block, permuted, turned
-from foveal.envs.objectnav.palettes import ROLES, drawn
+from foveal.envs.objectnav.kit import kit
+from foveal.envs.objectnav.kit.palettes import ROLES, drawn
+from foveal.envs.objectnav.kit.parts import Part, block, permuted, turned
+from foveal.envs.objectnav.procedural.assets import catalogue
 from foveal.envs.objectnav.types import OBJECTS, TYPES, type_id
 
 SIZES = st.tuples(*[st.floats(0.0, 4.0)] * 3)

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from foveal.envs.objectnav import thor_rooms
-from foveal.envs.objectnav.house import House, Opening, Start
 from foveal.envs.objectnav.navigation import (
     OFFSETS,
     SPACING_M,
@@ -21,6 +19,8 @@ from foveal.envs.objectnav.navigation import (
     shortest_path,
 )
 from foveal.envs.objectnav.obstacles import LOCOBOT, TALL, survey
+from foveal.envs.objectnav.scenes import thor_rooms
+from foveal.envs.objectnav.scenes.house import House, Opening, Start
 from foveal.kernels import launch
 
 DATA = Path(__file__).parents[2] / "data"

@@ -2,10 +2,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.envs.objectnav import floorplans, shell
-from foveal.envs.objectnav.assets import Asset
-from foveal.envs.objectnav.placing import Floor, _complement, overlaps, rectangles
-from foveal.envs.objectnav.surfaces import boards, shelf_heights
+from foveal.envs.objectnav.procedural import floorplans, shell
+from foveal.envs.objectnav.procedural.assets import Asset
+from foveal.envs.objectnav.procedural.placing import Floor, _complement, overlaps, rectangles
+from foveal.envs.objectnav.procedural.surfaces import boards, shelf_heights
 
 from .walking import within
 

@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from foveal.envs.objectnav import procedural
-from foveal.envs.objectnav.assets import KINDS, SPLITS, catalogue
-from foveal.envs.objectnav.surfaces import SURFACES, Surface, shelf_heights
+from foveal.envs.objectnav.procedural import houses as procedural
+from foveal.envs.objectnav.procedural.assets import KINDS, SPLITS, catalogue
+from foveal.envs.objectnav.procedural.surfaces import SURFACES, Surface, shelf_heights
 
 from .walking import reachable, within
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foveal.envs.objectnav import sweethome
-from foveal.envs.objectnav.dressing import dress
-from foveal.envs.objectnav.house import House, Room, Thing
+from foveal.envs.objectnav.kit import sweethome
+from foveal.envs.objectnav.kit.dressing import dress
+from foveal.envs.objectnav.scenes.house import House, Room, Thing
 
 WEDGE = """
 v 0 0 0

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from foveal.envs.objectnav import procedural, thor_rooms
-from foveal.envs.objectnav.house_json import house_to_json
-from foveal.envs.objectnav.thor import Controller
-from foveal.envs.objectnav.thor_actions import ACTIONS
-from foveal.envs.objectnav.thor_place import place_of, vector
-from foveal.envs.objectnav.thor_settings import Settings, tell
-from foveal.envs.objectnav.thor_stage import Stage
+from foveal.envs.objectnav.procedural import houses as procedural
+from foveal.envs.objectnav.scenes import thor_rooms
+from foveal.envs.objectnav.scenes.house_json import house_to_json
+from foveal.envs.objectnav.thor.actions import ACTIONS
+from foveal.envs.objectnav.thor.controller import Controller
+from foveal.envs.objectnav.thor.place import place_of, vector
+from foveal.envs.objectnav.thor.settings import Settings, tell
+from foveal.envs.objectnav.thor.stage import Stage
 
 SMALL = {"width": 32, "height": 24}
 
@@ -135,7 +136,7 @@ def test_made_records_have_what_real_ones_have():
 def test_made_records_agree_with_real_ones(monkeypatch):
     """Without AI2-THOR's own records a room is told of nearly as they do."""
     real = {record["objectId"]: record for record in place_of("FloorPlan301").records()}
-    monkeypatch.setattr("foveal.envs.objectnav.thor_place.is_real", lambda name: False)
+    monkeypatch.setattr("foveal.envs.objectnav.thor.place.is_real", lambda name: False)
     traits = ["openable", "receptacle", "breakable", "toggleable", "pickupable", "moveable", "sliceable"]
     house = thor_rooms.house("FloorPlan301")
     made = {record["objectId"]: record for record in type(place_of("FloorPlan1"))(house, "x").records()}

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from foveal.envs.objectnav import thor, thor_metrics, thor_real
+from foveal.envs.objectnav.thor import controller as thor
+from foveal.envs.objectnav.thor import metrics as thor_metrics
+from foveal.envs.objectnav.thor import real as thor_real
 
 server = pytest.importorskip("ai2thor.server", reason="the client of AI2-THOR is not installed", exc_type=ImportError)
 metrics = pytest.importorskip("ai2thor.util.metrics", reason="the client of AI2-THOR is not installed")

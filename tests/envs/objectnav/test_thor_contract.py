@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foveal.envs.objectnav import thor, thor_metrics, thor_real
+from foveal.envs.objectnav.thor import controller as thor
+from foveal.envs.objectnav.thor import metrics as thor_metrics
+from foveal.envs.objectnav.thor import real as thor_real
 
 SCENE = "FloorPlan301"
 ARGUMENTS = {

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.envs.objectnav import thor, thor_metrics
 from foveal.envs.objectnav.metrics import spl
+from foveal.envs.objectnav.thor import controller as thor
+from foveal.envs.objectnav.thor import metrics as thor_metrics
 
 
 def path_of(seed):

@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from foveal.envs.objectnav import thor_real
+from foveal.envs.objectnav.thor import real as thor_real
 from foveal.envs.objectnav.world import ObjectNav
 
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 
-from foveal.envs.objectnav import thor_rooms
-from foveal.envs.objectnav.assets import package_folder
-from foveal.envs.objectnav.counters import straightened
-from foveal.envs.objectnav.house import Thing
-from foveal.envs.objectnav.outlines import outline
-from foveal.envs.objectnav.partitions import APARTMENT, partitions
-from foveal.envs.objectnav.polygons import area, contains, crosses_itself
+from foveal.envs.objectnav.procedural.assets import package_folder
+from foveal.envs.objectnav.scenes import thor_rooms
+from foveal.envs.objectnav.scenes.counters import straightened
+from foveal.envs.objectnav.scenes.house import Thing
+from foveal.envs.objectnav.scenes.outlines import outline
+from foveal.envs.objectnav.scenes.partitions import APARTMENT, partitions
+from foveal.envs.objectnav.scenes.polygons import area, contains, crosses_itself
 
 from . import overlap
 

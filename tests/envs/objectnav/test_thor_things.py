@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.envs.objectnav import thor_rooms
-from foveal.envs.objectnav.thor_things import things
+from foveal.envs.objectnav.scenes import thor_rooms
+from foveal.envs.objectnav.scenes.thor_things import things
 
 angles, lengths = st.floats(-math.pi, math.pi), st.floats(0.4, 2.0)
 

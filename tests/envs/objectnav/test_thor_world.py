@@ -5,9 +5,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from foveal.envs.objectnav import thor, thor_metrics, thor_real
 from foveal.envs.objectnav.episodes import ACTIONS, TERMS
-from foveal.envs.objectnav.thor_world import ThorObjectNav
+from foveal.envs.objectnav.thor import controller as thor
+from foveal.envs.objectnav.thor import metrics as thor_metrics
+from foveal.envs.objectnav.thor import real as thor_real
+from foveal.envs.objectnav.thor.world import ThorObjectNav
 from foveal.envs.objectnav.world import ObjectNav, ObjectNavEnv
 
 PARAMS = {

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 from foveal.envs.objectnav import visibility
-from foveal.envs.objectnav.house import Opening
+from foveal.envs.objectnav.scenes.house import Opening
 from foveal.envs.objectnav.sights import instances_of, sights_of
 from foveal.envs.objectnav.visibility import (
     DENSITY_M,

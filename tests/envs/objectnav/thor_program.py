@@ -11,7 +11,7 @@ import struct
 import msgpack
 import numpy as np
 
-from foveal.envs.objectnav.thor import Controller
+from foveal.envs.objectnav.thor.controller import Controller
 
 METADATA, RGB, DEPTH, CLASSES, IDS, END = 1, 4, 5, 8, 9, 255
 

@@ -1,0 +1,1 @@
+"""How things look: parts for each type, materials, and whole houses as scenes to be drawn."""

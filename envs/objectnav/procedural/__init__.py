@@ -1,0 +1,1 @@
+"""Procedural houses: floor plans by ProcTHOR's generator, furnished from its statistics."""

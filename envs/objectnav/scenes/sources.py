@@ -1,0 +1,68 @@
+"""Where houses come from: by the name of a source, or from a file."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from foveal.envs.objectnav.scenes.house import House
+from foveal.envs.params import did_you_mean
+
+SOURCES = ("ithor", "robothor", "procedural")
+
+
+def houses_of(scenes: str, split: str, count: int = 0, first: int = 0, rooms: int = 0) -> tuple[House, ...]:
+    """Houses of a source.
+
+    Args:
+        scenes: One of `SOURCES`, or the path of a house file.
+        split: "train", "val" or "test"; of a file, the houses that say so, or all where none says anything.
+        count: How many; 0: all there are.
+        first: How many to pass over.
+        rooms: Of procedural houses; 0: from one to eight.
+
+    Raises:
+        ValueError: for a source that is not there or has not so many, or a bad file.
+    """
+    if scenes == "procedural":
+        return _procedural(split, count, first, rooms)
+    if scenes in SOURCES:
+        return _chosen(_rooms(scenes, split), count, first, f"scenes={scenes!r}, split={split!r}")
+    if not os.path.exists(scenes):
+        raise ValueError(f"scenes={scenes!r}: no such file{did_you_mean(scenes, list(SOURCES))}")
+    return _from_file(scenes, count, first)
+
+
+@cache
+def _procedural(split: str, count: int, first: int, rooms: int) -> tuple[House, ...]:
+    from foveal.envs.objectnav.procedural import houses as procedural
+
+    if count < 1:
+        raise ValueError("houses=0: procedural houses are endless, say how many")
+    return tuple(procedural.house(seed, split, rooms or None) for seed in range(first, first + count))
+
+
+@cache
+def _rooms(family: str, split: str) -> tuple[House, ...]:
+    """All kinds of rooms by turns, so that a few are of all kinds."""
+    from foveal.envs.objectnav.scenes import thor_rooms
+
+    names = thor_rooms.names(family, split)  # type: ignore[arg-type]
+    if family == "ithor":
+        names = tuple(sorted(names, key=lambda name: (int(name.removeprefix("FloorPlan")) % 100, name)))
+    return tuple(map(thor_rooms.house, names))
+
+
+def _from_file(path: str, count: int, first: int) -> tuple[House, ...]:
+    from foveal.envs.objectnav.scenes.house_files import read_houses
+
+    found = read_houses(path)
+    last = len(found) if count == 0 else first + count
+    return _chosen(tuple(found[k] for k in range(first, min(last, len(found)))), count, 0, f"scenes={path!r}")
+
+
+def _chosen(found: tuple[House, ...], count: int, first: int, what: str) -> tuple[House, ...]:
+    chosen = found[first : first + count if count else None]
+    if not chosen or len(chosen) < count:
+        raise ValueError(f"{what}: has {len(found)} houses, houses={count} from first_house={first} on are too many")
+    return chosen
