@@ -170,6 +170,7 @@ class ObjectNav(BatchEnv):
 
     def _spawn(self, rows: Rows) -> None:
         launch(begin_rows, rows.size, rows, self._seed, self._episode, self.tasks, self._task, self._rules, self._walks)
+        self._terms[rows] = 0.0
         for row in self._trails.keys() & set(rows.tolist()):
             self._trails[row].clear()
         self._observe(rows)

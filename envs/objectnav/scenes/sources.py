@@ -17,12 +17,12 @@ def houses_of(scenes: str, split: str, count: int = 0, first: int = 0, rooms: in
     Args:
         scenes: One of `SOURCES`, or the path of a house file.
         split: "train", "val" or "test"; of a file, the houses that say so, or all where none says anything.
-        count: How many; 0: all there are.
+        count: How many at most; 0: all there are.
         first: How many to pass over.
         rooms: Of procedural houses; 0: from one to eight.
 
     Raises:
-        ValueError: for a source that is not there or has not so many, or a bad file.
+        ValueError: for a source that is not there or has none so far on, or a bad file.
     """
     if scenes == "procedural":
         return _procedural(split, count, first, rooms)
@@ -42,27 +42,35 @@ def _procedural(split: str, count: int, first: int, rooms: int) -> tuple[House, 
     return tuple(procedural.house(seed, split, rooms or None) for seed in range(first, first + count))
 
 
-@cache
-def _rooms(family: str, split: str) -> tuple[House, ...]:
-    """All kinds of rooms by turns, so that a few are of all kinds."""
+def room_names(family: str, split: str) -> tuple[str, ...]:
+    """AI2-THOR's scenes of a family: of iTHOR all kinds of rooms by turns, so that a few are of all kinds."""
     from foveal.envs.objectnav.scenes import thor_rooms
 
     names = thor_rooms.names(family, split)  # type: ignore[arg-type]
     if family == "ithor":
         names = tuple(sorted(names, key=lambda name: (int(name.removeprefix("FloorPlan")) % 100, name)))
-    return tuple(map(thor_rooms.house, names))
+    return names
+
+
+@cache
+def _rooms(family: str, split: str) -> tuple[House, ...]:
+    from foveal.envs.objectnav.scenes import thor_rooms
+
+    return tuple(map(thor_rooms.house, room_names(family, split)))
 
 
 def _from_file(path: str, count: int, first: int) -> tuple[House, ...]:
     from foveal.envs.objectnav.scenes.house_files import read_houses
 
     found = read_houses(path)
-    last = len(found) if count == 0 else first + count
-    return _chosen(tuple(found[k] for k in range(first, min(last, len(found)))), count, 0, f"scenes={path!r}")
+    last = len(found) if count == 0 else min(first + count, len(found))
+    if last <= first:
+        raise ValueError(f"first_house={first}: {path} has {len(found)} houses")
+    return tuple(found[k] for k in range(first, last))
 
 
 def _chosen(found: tuple[House, ...], count: int, first: int, what: str) -> tuple[House, ...]:
     chosen = found[first : first + count if count else None]
-    if not chosen or len(chosen) < count:
-        raise ValueError(f"{what}: has {len(found)} houses, houses={count} from first_house={first} on are too many")
+    if not chosen:
+        raise ValueError(f"first_house={first}: {what} has {len(found)} houses")
     return chosen

@@ -20,8 +20,8 @@ from foveal.envs.objectnav.episodes import ACTIONS, STEP, SUCCESS
 from foveal.envs.objectnav.episodes import SHAPING as NEARER
 from foveal.envs.objectnav.expert import END, HIGHEST, LOOK_DOWN, LOOK_UP, LOWEST, MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT
 from foveal.envs.objectnav.obstacles import HEADINGS, MOVE_M
-from foveal.envs.objectnav.scenes import thor_rooms
 from foveal.envs.objectnav.scenes.house_files import read_houses
+from foveal.envs.objectnav.scenes.sources import room_names
 from foveal.envs.objectnav.tasks import Tasks
 from foveal.envs.objectnav.thor import metrics as thor_metrics
 from foveal.envs.objectnav.thor import real as thor_real
@@ -276,8 +276,7 @@ def _scenes(scenes: str, split: str, first: int, count: int) -> list[Any]:
     stop = first + count if count else None
     found: list[Any]
     if scenes in ("ithor", "robothor"):
-        names = thor_rooms.names("ithor") if scenes == "ithor" else thor_rooms.names("robothor")
-        found = [name for name in names if thor_rooms.split_of(name) == split][first:stop]
+        found = list(room_names(scenes, split)[first:stop])
     elif scenes == "procedural":
         raise ValueError("scenes='procedural', backend='ai2thor': must be ithor, robothor or a file of ProcTHOR houses")
     else:
