@@ -74,8 +74,8 @@ class SplitScreen:
         futures = [list(shots(future, self.step, len(future.rewards), smooth)) for future in self.futures]
         span = past[0].scene.time_s, max(future[-1].scene.time_s for future in futures)
         fps = self._world.params.simulation_frequency * float(smooth)
-        branching = [past[-1]._replace(note=future[1].note) for future in futures]
-        still = self._frame(branching, span, banners=[f"{shot.note.action}" for shot in branching])
+        branching = [future[0] for future in futures]
+        still = self._frame(branching, span, banners=[str(shot.note.action) for shot in branching])
         with VideoWriter(path, fps, (still.shape[1], still.shape[0])) as video:
             for shot in past:
                 video.write(self._frame([shot, shot], span))
@@ -92,7 +92,7 @@ class SplitScreen:
         """Moments of both futures, from the branch to the sooner one's end, and their returns over time: (H, W, 3)."""
         futures = [list(shots(future, self.step, len(future.rewards))) for future in self.futures]
         shared = min(map(len, futures)) - 1
-        chosen = [round(shared * (part / (_MOMENTS - 1)) ** 2) for part in range(_MOMENTS)]  # denser near the branch
+        chosen = [round(shared * (part / (_MOMENTS - 1)) ** 2) for part in range(_MOMENTS)]  # denser at the branch
         zoom = _WIDTH / (2 if self.above else _MOMENTS) / self._width
         strips = []
         for place, future in enumerate(futures):
@@ -167,16 +167,14 @@ class SplitScreen:
         FigureCanvasAgg(figure)
         axes = figure.add_subplot(facecolor=_hex(_BACKGROUND))
         for place, future in enumerate(self.futures):
-            times = [scenes[-1].time_s for scenes in future.scenes][self.step :]
-            returns = np.cumsum([0.0, *future.rewards])[self.step :]
-            colour = _hex(COLOURS[place])
-            axes.plot(times, returns, color=colour, linewidth=2.2, label=self.names[place], zorder=4 - place)
-            axes.plot(
-                times[-1], returns[-1], "X" if future.end == "crash" else "o", color=colour, markersize=9, zorder=5
-            )
-        times = [scenes[-1].time_s for scenes in self.futures[0].scenes][: self.step + 1]
-        axes.plot(times, np.cumsum([0.0, *self.futures[0].rewards])[: self.step + 1], color=_hex(_DIM), linewidth=2.2)
+            times = np.array([scenes[-1].time_s for scenes in future.scenes])
+            returns = np.cumsum([0.0, *future.rewards])
+            colour, mark = _hex(COLOURS[place]), "X" if future.end == "crash" else "o"
+            axes.plot(times[self.step :], returns[self.step :], color=colour, linewidth=2.2, label=self.names[place])
+            axes.plot(times[-1], returns[-1], mark, color=colour, markersize=9)
+        axes.plot(times[: self.step + 1], returns[: self.step + 1], color=_hex(_DIM), linewidth=2.2)
         axes.axvline(self._start_s, color=_hex(_BRIGHT), linewidth=1.0, linestyle=(0, (4, 3)))
+        axes.margins(x=0.01)
         axes.set_xlabel("time [s]", color=_hex(_DIM))
         axes.set_ylabel("return", color=_hex(_DIM))
         axes.tick_params(colors=_hex(_DIM))
@@ -190,16 +188,21 @@ class SplitScreen:
 
 
 def shots(episode: Episode, first: int, last: int, smooth: int = 1) -> Iterator[Shot]:
-    """An episode from the state after `first` steps to that after `last`, at every substep or `smooth` times that."""
+    """An episode from the state after `first` steps to that after `last`, at every substep or `smooth` times that.
+
+    The first shot tells of the action that follows, as far as it is among these steps; one at the end, of the return.
+    """
     returns = np.cumsum([0.0, *episode.rewards])
     before = episode.scenes[first][-1]
-    yield Shot(before, Annotation(reward=float(returns[first])), first)
+    yield Shot(before, episode.notes[first] if first < last else Annotation(reward=float(returns[first])), first)
     for step in range(first, last):
+        note, ending = episode.notes[step], episode.scenes[-1][-1]
         for scene in smoothed(before, episode.scenes[step + 1], smooth):
             before = scene
-            yield Shot(scene, episode.notes[step], step)
-    if last == len(episode.rewards):
-        yield Shot(before, dataclasses.replace(episode.notes[-1], reward=float(returns[-1])), last)
+            if scene is ending:
+                yield Shot(scene, dataclasses.replace(note, reward=float(returns[-1])), step + 1)
+            else:
+                yield Shot(scene, note, step)
 
 
 def seconds(value: float) -> str:
@@ -219,13 +222,11 @@ def _caption(width: int, name: str, colour: Colour, told: str) -> Frame:
 
 
 def _banner(frame: Frame, text: str, colour: Colour) -> None:
-    """Write a word into the middle of a frame, on a darker band; in place."""
-    size = int(np.clip(frame.shape[0] / 9, 18, 34))
-    middle = frame.shape[0] // 2
-    frame[middle - size : middle + size] //= 2
-    write(
-        frame, text, (frame.shape[1] - text_width(text, size, 600)) // 2, middle + round(0.36 * size), colour, size, 600
-    )
+    """Write a word into the lower part of a frame, on a darker band; in place."""
+    size = int(np.clip(frame.shape[0] / 11, 16, 28))
+    top = frame.shape[0] - 2 * size
+    frame[top:] //= 2
+    write(frame, text, (frame.shape[1] - text_width(text, size, 600)) // 2, top + round(1.36 * size), colour, size, 600)
 
 
 def _joined(frames: Sequence[Frame], axis: int) -> Frame:

@@ -270,6 +270,11 @@ def smoothness(env: Any) -> int:
 
 
 def checked_seed(seed: int) -> int:
+    """The seed, where it is one.
+
+    Raises:
+        BadInput: for one out of range.
+    """
     if not 0 <= seed < 2**62:
         raise BadInput(f"--seed {seed}: must be in [0, 2**62)")
     return seed

@@ -53,11 +53,14 @@ class WhatIf:
 
         if not self.past >= 0:
             raise BadInput(f"--past {self.past:g}: must be at least 0")
+        if self.hold < 1:
+            raise BadInput(f"--hold {self.hold}: must be at least 1")
         if self.picture is not None and self.picture.suffix.lower() != ".png":
             raise BadInput(f"--picture {self.picture}: must end in .png")
+        if self.out is not None and self.out.suffix not in (".mp4", ".gif"):
+            raise BadInput(f"--out {self.out}: must end in .mp4 or .gif")
         cast = Cast([self.agent], self.env, self.set)
-        out = self._out(cast)
-        world = cast.world()
+        out, world = self._out(cast), cast.world()
         action = action_of(world, self.action)
         with told_as(BadInput, ValueError):
             futures = branch(
@@ -96,6 +99,8 @@ def action_of(world: BatchEnv, text: str) -> Any:
     from gymnasium import spaces
 
     space = world.single_action_space
+    if (egos := getattr(world.params, "controlled_vehicles", 1)) > 1:
+        raise BadInput(f"whatif branches by the action of one ego, this world has {egos} egos")
     try:
         if isinstance(space, spaces.Box):
             values = np.array([float(part) for part in text.split(",")], np.float32)
