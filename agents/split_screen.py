@@ -6,8 +6,9 @@ import dataclasses
 import io
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,8 @@ from foveal.envs.overlay import Annotation, Colour, Frame, text_width, write
 from foveal.envs.recording import VideoWriter, smoothed
 from foveal.envs.scene import Scene
 
-COLOURS: tuple[Colour, Colour] = ((86, 204, 242), (255, 196, 77))
-"""RGB of the future as it was, and of the other one."""
+COLOURS: tuple[Colour, Colour] = ((214, 222, 232), (255, 138, 92))
+"""RGB of the future as it was, and of the other one: none that attention has."""
 NEVER = 1000.0  # s, the time to collision where nobody is in the way
 
 _WIDTH, _HEIGHT = 1280, 720  # px, of both frames together
@@ -29,7 +30,8 @@ _PAUSE, _HOLD = 1.5, 2.0  # s for which the branch and the ends stand still
 _MOMENTS, _PLOT = 4, 260  # in a picture: moments of each future, and the plot's height, px
 
 
-class Shot(NamedTuple):
+@dataclass(frozen=True)
+class Shot:
     """An episode at one moment, after `step` steps: what is to be drawn."""
 
     scene: Scene
@@ -67,23 +69,24 @@ class SplitScreen:
             ValueError: for an unknown suffix.
             OSError: where the video cannot be written.
         """
-        first = next(
-            k for k, scenes in enumerate(self.futures[0].scenes) if scenes[-1].time_s >= self._start_s - past_s
-        )
-        past = list(shots(self.futures[0], first, self.step, smooth))
+        was, start_s = self.futures[0], self._start_s
+        first = next(k for k, scenes in enumerate(was.scenes) if scenes[-1].time_s >= start_s - past_s)
+        past = list(shots(was, first, self.step, smooth))
         futures = [list(shots(future, self.step, len(future.rewards), smooth)) for future in self.futures]
         span = past[0].scene.time_s, max(future[-1].scene.time_s for future in futures)
         fps = self._world.params.simulation_frequency * float(smooth)
-        branching = [future[0] for future in futures]
-        still = self._frame(branching, span, banners=[str(shot.note.action) for shot in branching])
+        chosen = [str(future[0].note.action).replace("_", " ").lower() for future in futures]
+        still = self._frame([future[0] for future in futures], [f"step {self.step}"] * 2, chosen, span)
         with VideoWriter(path, fps, (still.shape[1], still.shape[0])) as video:
             for shot in past:
-                video.write(self._frame([shot, shot], span))
+                told = f"branches in {start_s - shot.scene.time_s:.1f} s"
+                video.write(self._frame([shot] * 2, [told] * 2, ["", ""], span))
             for _ in range(round(_PAUSE * fps)):
                 video.write(still)
             for pair in itertools.zip_longest(*(future[1:] for future in futures)):
                 now = [shot or future[-1] for shot, future in zip(pair, futures, strict=True)]
-                still = self._frame(now, span, branched=True)
+                endings = [self.ending(place) if self._ended(place, shot) else "" for place, shot in enumerate(now)]
+                still = self._frame(now, [self._risk(place, shot) for place, shot in enumerate(now)], endings, span)
                 video.write(still)
             for _ in range(round(_HOLD * fps)):
                 video.write(still)
@@ -97,11 +100,9 @@ class SplitScreen:
         strips = []
         for place, future in enumerate(futures):
             panes = [self._moment(future[index], zoom) for index in chosen]
-            panes = panes if self.above else [_joined(panes, axis=1)]
+            body = _joined(panes, axis=0 if self.above else 1)
             told = f"return {sum(self.futures[place].rewards):.2f}, {self.ending(place)}"
-            strips.append(
-                _joined([_caption(panes[0].shape[1], self.names[place], COLOURS[place], told), *panes], axis=0)
-            )
+            strips.append(np.concatenate([_caption(body.shape[1], self.names[place], COLOURS[place], told), body]))
         body = _joined(strips, axis=1 if self.above else 0)
         return _framed(_joined([body, self._plot(body.shape[1])], axis=0))
 
@@ -113,27 +114,29 @@ class SplitScreen:
         """The least time to collision from the branch until so many steps, s; NaN where there is none to tell."""
         return min(self.futures[place].ttc[self.step : step], default=np.nan)
 
+    def _risk(self, place: int, shot: Shot) -> str:
+        ttc = self.least_ttc(place, shot.step)
+        return "" if np.isnan(ttc) else f"least time to collision {seconds(ttc)}"
+
+    def _ended(self, place: int, shot: Shot) -> bool:
+        return shot.step == len(self.futures[place].rewards)
+
     def _frame(
-        self, now: Sequence[Shot], span: tuple[float, float], *, branched: bool = False, banners: Sequence[str] = ()
+        self, now: Sequence[Shot], told: Sequence[str], banners: Sequence[str], span: tuple[float, float]
     ) -> Frame:
-        panes = []
-        for place, (shot, future) in enumerate(zip(now, self.futures, strict=True)):
-            pane, colour = self._world.draw(shot.scene, shot.note, self._zoom), COLOURS[place]
-            told = f"branches in {max(self._start_s - shot.scene.time_s, 0):.1f} s"
-            if branched:
-                told = f"least time to collision {seconds(self.least_ttc(place, shot.step))}"
-            if banners:
-                told = f"step {self.step}"
-                _banner(pane, banners[place].replace("_", " ").lower(), colour)
-            if branched and shot.step == len(future.rewards):
+        """A frame of the video: each future at a moment, with what is told above it and a word in it; see `film`."""
+        panes, times = [], [shot.scene.time_s for shot in now]
+        branched = bool(banners[0] or banners[1]) or max(times) > self._start_s
+        for place, shot in enumerate(now):
+            pane: Frame = self._world.draw(shot.scene, shot.note, self._zoom)
+            if self._ended(place, shot):
                 pane //= 2
-                _banner(pane, self.ending(place), colour)
-            name_colour = colour if branched or banners else _DIM
-            panes += [_joined([_caption(pane.shape[1], self.names[place], name_colour, told), pane], axis=0)]
+            if banners[place]:
+                _banner(pane, banners[place], COLOURS[place])
+            colour = COLOURS[place] if branched else _DIM
+            panes.append(np.concatenate([_caption(pane.shape[1], self.names[place], colour, told[place]), pane]))
         body = _joined(panes, axis=0 if self.above else 1)
-        return _framed(
-            np.concatenate([body, self._time_line(body.shape[1], span, [shot.scene.time_s for shot in now])])
-        )
+        return _framed(np.concatenate([body, self._time_line(body.shape[1], span, times)]))
 
     def _moment(self, shot: Shot, zoom: float) -> Frame:
         """A frame of a picture, with the time since the branch."""
@@ -230,14 +233,9 @@ def _banner(frame: Frame, text: str, colour: Colour) -> None:
 
 
 def _joined(frames: Sequence[Frame], axis: int) -> Frame:
-    """Frames below each other (axis 0) or beside each other (1), with gaps, but for a caption and what is under it."""
-    parts = [frames[0]]
-    for before, frame in itertools.pairwise(frames):
-        if not (axis == 0 and before.shape[0] == _CAPTION):
-            gap = (_GAP, frame.shape[1], 3) if axis == 0 else (frame.shape[0], _GAP, 3)
-            parts.append(np.full(gap, _BACKGROUND, np.uint8))
-        parts.append(frame)
-    return np.concatenate(parts, axis)
+    """Frames below each other (axis 0) or beside each other (1), with gaps."""
+    gap = np.full((_GAP, frames[0].shape[1], 3) if axis == 0 else (frames[0].shape[0], _GAP, 3), _BACKGROUND, np.uint8)
+    return np.concatenate([part for frame in frames for part in (gap, frame)][1:], axis)
 
 
 def _framed(frame: Frame) -> Frame:
