@@ -56,6 +56,13 @@ def write(frame: Frame, text: str, x: int, y: int, colour: Colour, size: int, we
     cv2.putText(frame, text, (x, y), colour, _font(), size, weight)
 
 
+def text_width(text: str, size: int, weight: int = 400) -> int:
+    """How wide `write` writes a line of text, pixels."""
+    import cv2
+
+    return int(cv2.getTextSize((0, 0), text, (0, 0), _font(), size, weight)[2])
+
+
 def panel(frame: Frame, items: Sequence[tuple[str, str]], legend: Sequence[tuple[str, Colour]] = ()) -> None:
     """Draw a line of labelled values along a frame's top, and coloured keys at its right end; in place.
 
@@ -74,22 +81,19 @@ def panel(frame: Frame, items: Sequence[tuple[str, str]], legend: Sequence[tuple
     fade = np.clip((2 * size - np.arange(len(strip))) / size, 0, 1)[:, None, None]
     strip[...] = strip * (1 - 0.5 * fade)
 
-    def measure(text: str, weight: int) -> int:
-        return cv2.getTextSize((width, height), text, (0, 0), _font(), size, weight)[2]
-
     def put(text: str, x: int, colour: Colour, weight: int) -> None:
         write(frame, text, x, round(1.45 * size), colour, size, weight)
 
     gap, right = size // 2, width - size
-    steps = [-(-measure(value, 600) // size) for _, value in items]  # whole letters, lest the panel jitter
+    steps = [-(-text_width(value, size, 600) // size) for _, value in items]  # whole letters, lest the panel jitter
     wide = [step * size + 2 * gap for step in steps]
-    keys = sum(measure(label, 400) + 2 * size + gap for label, _ in legend)
-    labels = [measure(label, 400) + gap for label, _ in items]
+    keys = sum(text_width(label, size) + 2 * size + gap for label, _ in legend)
+    labels = [text_width(label, size) + gap for label, _ in items]
     if size + sum(wide) + sum(labels) + keys > width:
         labels = [0] * len(items)
     if size + sum(wide) + keys <= width:
         for label, colour in reversed(legend):
-            right -= measure(label, 400)
+            right -= text_width(label, size)
             put(label, right, (190, 197, 206), 400)
             dot = ((right - size // 2 - 2) * 16, round(1.08 * size * 16))
             cv2.circle(frame, dot, round(0.28 * size * 16), colour, cv2.FILLED, cv2.LINE_AA, shift=4)

@@ -18,6 +18,7 @@ from foveal.commands.acting import Eval, Record
 from foveal.commands.bench import Bench
 from foveal.commands.terminal import BadInput, Failure
 from foveal.commands.training import Demo, Train
+from foveal.commands.whatif import WhatIf
 from foveal.commands.worlds import List
 from foveal.envs.params import did_you_mean
 
@@ -26,6 +27,7 @@ COMMANDS: dict[str, type[Any]] = {
     "train": Train,
     "eval": Eval,
     "record": Record,
+    "whatif": WhatIf,
     "bench": Bench,
     "demo": Demo,
 }
