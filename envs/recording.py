@@ -19,7 +19,7 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 
 from foveal.envs.overlay import Annotation, Frame, panel
-from foveal.envs.scene import Scene
+from foveal.envs.scene import between
 
 Policy = Callable[[Any], Any]
 
@@ -205,7 +205,7 @@ class _Stage:
             return
         for scene in self._world.trace(0):
             for part in range(1, self._smooth):
-                yield self._world.draw(_between(self._last, scene, part / self._smooth), note, self._zoom)
+                yield self._world.draw(between(self._last, scene, part / self._smooth), note, self._zoom)
             yield self._world.draw(scene, note, self._zoom)
             self._last = scene
 
@@ -238,19 +238,6 @@ def _batched(observation: Any) -> Any:
     if isinstance(observation, dict):
         return {key: _batched(value) for key, value in observation.items()}
     return np.asarray(observation)[None]
-
-
-def _between(before: Scene, after: Scene, part: float) -> Scene:
-    """A scene between two substeps, for the eye: what moves has gone `part` of its way."""
-    turn = (after.heading - before.heading + np.pi) % (2 * np.pi) - np.pi
-    return dataclasses.replace(
-        before,
-        time_s=before.time_s + part * (after.time_s - before.time_s),
-        position=before.position + part * (after.position - before.position),
-        heading=before.heading + part * turn,
-        speed=before.speed + part * (after.speed - before.speed),
-        observed=after.observed,
-    )
 
 
 class VideoWriter:

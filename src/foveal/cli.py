@@ -16,6 +16,7 @@ import tyro
 
 from foveal.commands.acting import Eval, Record
 from foveal.commands.bench import Bench
+from foveal.commands.playing import Play
 from foveal.commands.terminal import BadInput, Failure
 from foveal.commands.training import Demo, Train
 from foveal.commands.worlds import List
@@ -26,6 +27,7 @@ COMMANDS: dict[str, type[Any]] = {
     "train": Train,
     "eval": Eval,
     "record": Record,
+    "play": Play,
     "bench": Bench,
     "demo": Demo,
 }

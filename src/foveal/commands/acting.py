@@ -55,7 +55,7 @@ class Eval:
         if self.out and len(self.agents) > 1:
             raise BadInput(f"--out {self.out}: takes a single agent, not {len(self.agents)}")
         cast = Cast(self.agents, self.env, self.set)
-        results = [cast.evaluate(name, self.episodes or 1000, _seed(self.seed)) for name in self.agents]
+        results = [cast.evaluate(name, self.episodes or 1000, checked_seed(self.seed)) for name in self.agents]
         print_evaluations(results)
         for name, result in zip(self.agents, results, strict=True):
             if out := self.out or cast.eval_json(name):
@@ -82,7 +82,7 @@ class Eval:
                     agents,
                     episodes=self.episodes or 10_000,
                     planned=self.planned,
-                    seed=_seed(self.seed),
+                    seed=checked_seed(self.seed),
                     told=lambda what: print(what, file=sys.stderr, flush=True),
                 )
                 rows.extend(own := list(found))
@@ -114,7 +114,7 @@ class Record:
         cast = Cast([self.agent], self.env, self.set)
         run = cast.run_folder(self.agent)
         out = self.out or (run / "video" / "episode.mp4" if run else Path(f"{self.agent}.mp4"))
-        for path in cast.record(self.agent, out, self.episodes, _seed(self.seed)):
+        for path in cast.record(self.agent, out, self.episodes, checked_seed(self.seed)):
             print(f"saved {path}")
 
 
@@ -259,7 +259,12 @@ def _load(name: str) -> Agent:
         return load_agent(name)
 
 
-def _seed(seed: int) -> int:
+def checked_seed(seed: int) -> int:
+    """The seed, if it is one.
+
+    Raises:
+        BadInput: for one out of range.
+    """
     if not 0 <= seed < 2**62:
         raise BadInput(f"--seed {seed}: must be in [0, 2**62)")
     return seed
