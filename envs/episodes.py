@@ -82,7 +82,7 @@ class Dataset:
         try:
             parse_dataset_id(name)
         except (TypeError, ValueError):  # no version makes Minari raise the former
-            raise ValueError(f"{name}: must be NAME-v0 or NAMESPACE/NAME-v0, of letters, digits, - and _") from None
+            raise ValueError(f"{name}: must be NAME-v0 or SPACE/NAME-v0, of letters, digits, - and _") from None
         self.path = get_dataset_path(name)
         if self.path.exists():
             raise FileExistsError(f"{name}: there is such a dataset already, in {self.path}")

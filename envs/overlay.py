@@ -70,10 +70,12 @@ def banner(frame: Frame, title: str, lines: Sequence[str] = ()) -> None:
     Args:
         frame: (H, W, 3) uint8 RGB.
         title: One line, large.
-        lines: Lines below it, smaller.
+        lines: Lines below it, smaller, and as small as they need to be to fit.
     """
     height, width = frame.shape[:2]
     small = int(np.clip(min(0.065 * height, width / 48), 10, 22))  # px, of the letters
+    widest = max((width_of(frame, line, small) for line in lines), default=0)
+    small = min(small, small * (width - small) // max(widest, 1))
     large, leading = 2 * small, round(1.7 * small)
     y = (height - leading * len(lines)) // 2 + small // 2  # baseline of the title
     top, bottom = y - 2 * large, y + leading * len(lines) + large

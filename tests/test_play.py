@@ -230,6 +230,14 @@ def _parts(observation):
     return list(enumerate(observation)) if isinstance(observation, tuple) else [(0, observation)]
 
 
+def test_closing_the_window_ends_it(patient):
+    import pygame
+
+    close = {3: lambda: pygame.event.post(pygame.event.Event(pygame.QUIT))}
+    episode, told, wants_more = drive(FAST, close)
+    assert len(episode) == 3 and not wants_more and "broken off" in told
+
+
 def test_the_clock_is_the_worlds_and_stands_still_while_paused(patient):
     import time
 

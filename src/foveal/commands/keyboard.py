@@ -39,10 +39,11 @@ class Keyboard:
         if self._kind == "DiscreteMeta":
             self._meta = {key: self._names.index(name) for key, name in _META.items() if name in self._names}
             across, along = "left" in self._meta, "up" in self._meta
-            self.help = _line(across and "left, right: change lanes", along and "up, down: faster, slower")
+            told = ("left, right: change lanes", "up, down: faster, slower")
         else:
             across, along = p.action_lateral, p.action_longitudinal
-            self.help = _line(across and "left, right: steer", along and "up, down: accelerate, brake and reverse")
+            told = ("left, right: steer", "up, down: accelerate, brake and reverse")
+        self.help = "; ".join(line for line, used in zip(told, (across, along), strict=True) if used)
         self._axes = [pair for pair, used in ((_PEDALS, along), (_WHEEL, across)) if used]
         self._labels = [label for label, used in (("throttle", along), ("steering", across)) if used]
         self._places = getattr(p, "action_per_axis", 0) if self._kind == "Discrete" else 0
@@ -105,7 +106,3 @@ class Keyboard:
 
 def _words(name: str) -> str:
     return name.replace("_", " ").lower()
-
-
-def _line(*parts: str | bool) -> str:
-    return "; ".join(part for part in parts if part)

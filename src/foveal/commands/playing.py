@@ -40,7 +40,7 @@ class Play:
     env: Annotated[str, Positional, arg(metavar="ENV")]
     """World (`foveal list` shows them)."""
     set: Settings = ()
-    """A parameter of the world (`foveal list ENV` shows them); policy_frequency=3 lets you decide thrice a second."""
+    """A parameter of the world (`foveal list ENV` shows them); policy_frequency=5 decides five times a second."""
     seed: int = 0
     """Seed of the first episode; each next one has the next seed [1]."""
     episodes: int = 0
@@ -67,7 +67,8 @@ class Play:
 
         import gymnasium
 
-        env = gymnasium.make(self.env, render_mode="rgb_array", **params)
+        with told_as(BadInput, ValueError):  # parameters that only the built world can refuse
+            env = gymnasium.make(self.env, render_mode="rgb_array", **params)
         screen = env.unwrapped.batch.params  # type: ignore[attr-defined]
         size = (screen.screen_width, screen.screen_height)
         zoom = self.zoom or min(2.0, *(most / pixels for most, pixels in zip(_SCREEN, size, strict=True)))
@@ -96,9 +97,8 @@ class Play:
                     break
         finally:
             if dataset is not None and dataset.episodes:
-                print(
-                    f"saved {dataset.name}: {dataset.episodes} episode{'s'[: dataset.episodes > 1]} in {dataset.path}"
-                )
+                episodes = "1 episode" if dataset.episodes == 1 else f"{dataset.episodes} episodes"
+                print(f"saved {dataset.name}: {episodes} in {dataset.path}")
 
 
 def _new_dataset(name: str, env_id: str, params: dict[str, Any]) -> Dataset:
@@ -152,14 +152,14 @@ class Game:
             scene = self._drive(episode)
         if episode.ended and not self._wish:
             title, _, rest = self.told(episode).partition(", ")
-            self._hold(scene, episode, title, rest, "space: next episode; q: quit")
+            self._hold(scene, episode, title, rest, "space: go on; q: quit")
         return self._wish != "quit"
 
     def told(self, episode: Episode) -> str:
         """How the episode that was played last went, one line."""
         if not episode.ended:
             how = "broken off"
-        elif self._info["crashed"]:
+        elif self._info.get("crashed"):
             how = "crashed"
         elif self._info.get("is_success"):
             how = "success"
@@ -183,7 +183,7 @@ class Game:
             if self._wish or passed >= 1:
                 break
             place, part = divmod(passed * (len(scenes) - 1), 1)
-            scene = between(*scenes[int(place) : int(place) + 2], part)
+            scene = between(scenes[int(place)], scenes[int(place) + 1], part)
             self._window.show(self._picture(scene, status))
             self._window.wait(_FPS)
         self._due = begin + self._period
