@@ -251,7 +251,7 @@ def test_the_clock_is_the_worlds_and_stands_still_while_paused(patient):
 def test_what_the_window_shows_changes_as_the_car_drives(patient, monkeypatch):
     frames, show = [], Window.show
     monkeypatch.setattr(Window, "show", lambda self, frame: (frames.append(frame.copy()), show(self, frame)))
-    drive(FAST, {3: ["q"]}, speed=5.0)  # 0.2 s a step
+    drive(FAST, {3: ["q"]}, speed=2.0)  # half a second a step
     moving = [frame for frame in frames if frame[75].mean() > 20]
     assert len(moving) >= 6 and len({frame.tobytes() for frame in moving}) == len(moving)
     assert frames[0].shape == (150, 600, 3) and frames[0].max() > 200, "the keys are told"
