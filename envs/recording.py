@@ -19,7 +19,7 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 
 from foveal.envs.overlay import Annotation, Frame, panel
-from foveal.envs.scene import Scene
+from foveal.envs.scene import Scene, between
 
 Policy = Callable[[Any], Any]
 
@@ -252,22 +252,9 @@ def smoothed(before: Scene, scenes: Sequence[Scene], smooth: int) -> Iterator[Sc
     """The scenes of consecutive substeps after `before`, each with the ones on the way to it: `smooth` a substep."""
     for scene in scenes:
         for part in range(1, smooth):
-            yield _between(before, scene, part / smooth)
+            yield between(before, scene, part / smooth)
         yield scene
         before = scene
-
-
-def _between(before: Scene, after: Scene, part: float) -> Scene:
-    """A scene between two substeps, for the eye: what moves has gone `part` of its way."""
-    turn = (after.heading - before.heading + np.pi) % (2 * np.pi) - np.pi
-    return dataclasses.replace(
-        before,
-        time_s=before.time_s + part * (after.time_s - before.time_s),
-        position=before.position + part * (after.position - before.position),
-        heading=before.heading + part * turn,
-        speed=before.speed + part * (after.speed - before.speed),
-        observed=after.observed,
-    )
 
 
 class VideoWriter:

@@ -94,6 +94,13 @@ def elsewhere(tmp_path, monkeypatch):
             "whatif idle --env foveal/Intersection-v0 --set controlled_vehicles=2 --step 1 --action 1",
             "2 egos",
         ),
+        ("play", "ENV"),
+        ("play foveal/Higway-v0", "unknown world 'foveal/Higway-v0'; did you mean 'foveal/Highway-v0'?"),
+        ("play foveal/Highway-v0 --sped 2", "unknown option '--sped'; did you mean '--speed'?"),
+        ("play foveal/Highway-v0 --speed 0", "--speed 0: must be in [0.01, 1000000]"),
+        ("play foveal/Highway-v0 --zoom 20", "--zoom 20: must be 0, or in [0.25, 8]"),
+        ("play foveal/Highway-v0 --episodes -1", "--episodes -1: must be at least 0"),
+        ("play foveal/Highway-v0 --seed -1", "--seed -1: must be in [0, 2**62)"),
         ("bench drivng", "invalid choice 'drivng'"),
         ("bench driving --rows 0", "--rows 0"),
         ("train --gama 0.9", "unknown option '--gama'; did you mean '--gamma'?"),
@@ -166,7 +173,7 @@ def test_help_tells_options_with_units(command, capsys):
     out = capsys.readouterr().out
     assert out.startswith(f"usage: foveal {command}")
     assert command == "list" or "[1]" in out
-    assert "required" not in out or command in ("eval", "record", "whatif", "bench")
+    assert "required" not in out or command in ("eval", "record", "whatif", "play", "bench")
     assert main(["--help"]) == 0
     assert f"  {command} " in capsys.readouterr().out
 

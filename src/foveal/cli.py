@@ -16,6 +16,7 @@ import tyro
 
 from foveal.commands.acting import Eval, Record
 from foveal.commands.bench import Bench
+from foveal.commands.playing import Play
 from foveal.commands.terminal import BadInput, Failure
 from foveal.commands.training import Demo, Train
 from foveal.commands.whatif import WhatIf
@@ -28,6 +29,7 @@ COMMANDS: dict[str, type[Any]] = {
     "eval": Eval,
     "record": Record,
     "whatif": WhatIf,
+    "play": Play,
     "bench": Bench,
     "demo": Demo,
 }
