@@ -302,20 +302,29 @@ def summary(found: list[tuple[Episode, Comparison]]) -> dict[str, Any]:
         "episodes": len(found),
         **{name: sum(getattr(c, name) for c in comparisons) for name in counts},
         "largest": {name: max((c.largest[name] for c in comparisons if c.agrees), default=0.0) for name in QUANTITIES},
-        "disagreements": [{**asdict(e), **asdict(c)} for e, c in found if c.wrong],
-        "undetermined": [{**asdict(e), **asdict(c)} for e, c in found if c.undetermined],
+        "disagreements": [_told(e, c) for e, c in found if c.wrong],
+        "undetermined": [_told(e, c) for e, c in found if c.undetermined],
     }
 
 
 def report(found: list[tuple[Episode, Comparison]]) -> dict[str, Any]:
-    """What ``docs/parity.json`` holds beside `provenance`: the totals, and the same per configuration."""
+    """What ``docs/parity.json`` holds beside `provenance`: the totals, and the same per configuration, in counts."""
     configurations = [
-        {"id": env_id, **asdict(case), **summary(mine)}
+        {"id": env_id, **asdict(case), **_counted(summary(mine))}
         for case in CASES
         for env_id in case.seeds
         if (mine := [(e, c) for e, c in found if e.case == case and e.env_id == env_id])
     ]
     return {"tolerance": TOLERANCE, **summary(found), "configurations": configurations}
+
+
+def _told(episode: Episode, comparison: Comparison) -> dict[str, Any]:
+    named = {"id": episode.env_id, "case": episode.case.name, "seed": episode.seed, "policy": episode.policy}
+    return {**named, "step": comparison.steps, "flag": comparison.disagreement, "largest": comparison.largest}
+
+
+def _counted(totals: dict[str, Any]) -> dict[str, Any]:
+    return {name: len(value) if isinstance(value, list) else value for name, value in totals.items()}
 
 
 def provenance() -> dict[str, Any]:
