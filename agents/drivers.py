@@ -60,9 +60,9 @@ class Random:
         self.space = env.single_action_space
         self.random = np.random.default_rng(seed)
 
-    def __call__(self, observations: NDArray[np.float32]) -> NDArray[Any]:
-        """Actions for observations (N, …)."""
-        rows = len(observations)
+    def __call__(self, observations: Any) -> NDArray[Any]:
+        """Actions for observations (N, …), or a dict of them."""
+        rows = len(next(iter(observations.values())) if isinstance(observations, dict) else observations)
         if isinstance(self.space, spaces.Discrete):
             return self.space.start + self.random.integers(self.space.n, size=rows)
         assert isinstance(self.space, spaces.Box)

@@ -42,7 +42,7 @@ class Planner:
 
     In each step the best branches, at most ``branches / actions``, are tried out with every action. Of branches whose
     egos are all but in the same place, at the same speed and of the same intent, only the best few go on, so that the
-    beam does not fill up with twins.
+    beam does not fill up with twins; and each target speed keeps its share of it, as slow ways may pay in the end.
 
     Args:
         world: The world to plan in; it is asked for its class and parameters and not stepped.
@@ -109,18 +109,15 @@ class Planner:
         return _Tried(parents, actions, rewards, returns[parents] + rewards, *ends)
 
     def _choose(self, tried: _Tried) -> NDArray[np.int64]:
-        """The branches that go on, best first: of twins only the best few."""
+        """The branches that go on: the best of each target speed by turns, and of twins only the best few."""
         order = np.argsort(-tried.returns, kind="stable")
         order = order[~tried.ended[order]]
         egos = self._world.ego_features(tuple(_GRAIN))[order]
         cells = np.rint(egos / np.array(list(_GRAIN.values()))).astype(np.int64)
-        _, cell = np.unique(cells, axis=0, return_inverse=True)
-        by_cell = np.argsort(cell.ravel(), kind="stable")  # within a cell still best first
-        begins = np.flatnonzero(np.diff(cell.ravel()[by_cell], prepend=-1))
-        place = np.arange(order.size) - np.repeat(begins, np.diff(np.append(begins, order.size)))
-        few = np.zeros(order.size, np.bool_)
-        few[by_cell] = place < self._twins
-        return order[few][: self._width]
+        few = _place(np.unique(cells, axis=0, return_inverse=True)[1].ravel()) < self._twins
+        by_turns = np.argsort(_place(cells[few, -1]), kind="stable")
+        chosen: NDArray[np.int64] = order[few][by_turns][: self._width]
+        return chosen
 
     def _plan_to(self, end: _End, ways: list[_Level]) -> Plan:
         """The actions that lead to an end, read from its last one back."""
@@ -130,6 +127,15 @@ class Planner:
             rewards.append(float(level.rewards[beam]))
             beam = int(level.parents[beam])
         return Plan(self._first + np.array(actions[::-1]), np.array(rewards[::-1]), end.terminated, end.truncated)
+
+
+def _place(group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many of the same group come before each (R,)."""
+    by_group = np.argsort(group, kind="stable")
+    _, begins, counts = np.unique(group[by_group], return_index=True, return_counts=True)
+    place = np.empty(group.size, np.int64)
+    place[by_group] = np.arange(group.size) - np.repeat(begins, counts)
+    return place
 
 
 class _Level(NamedTuple):

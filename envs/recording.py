@@ -121,7 +121,7 @@ def _play(
     with VideoWriter(path, stage.rate * speed, (first.shape[1], first.shape[0])) as video:
         video.write(first)
         while not ended and length != max_steps:
-            actions, note = _decide(policy, observation, stage.action_names, total)
+            actions, note = decide(policy, observation, stage.action_names, total)
             observation, reward, ended = stage.step(actions)
             for frame in stage.frames(note):
                 video.write(frame)
@@ -132,18 +132,28 @@ def _play(
     return video.frames, total, length
 
 
-def _decide(policy: Policy, observation: Any, names: Sequence[str], total: float) -> tuple[NDArray[Any], Annotation]:
-    """Ask the policy: its actions (1, ...), and what a picture may tell about them."""
+def decide(policy: Policy, observation: Any, names: Sequence[str], total: float) -> tuple[NDArray[Any], Annotation]:
+    """Ask the policy: its actions (1, ...), and what a picture may tell about them.
+
+    Args:
+        policy: As for `record`.
+        observation: (1, ...).
+        names: Of the world's discrete actions; the policy's own ``action_names`` come before them.
+        total: Sum of the rewards so far.
+    """
     answer = policy(observation)
     actions, info = answer if isinstance(answer, tuple) else (answer, None)
     info = info if isinstance(info, dict) else {}
-    actions, names = np.asarray(actions), info.get("action_names", names)
-    if actions.ndim > 1:
-        name = " ".join(f"{value:+.2f}" for value in actions[0].ravel())
-    else:
-        name = names[int(actions[0])] if len(names) else str(actions[0])
-    attention = info.get("attention")
+    actions, attention = np.asarray(actions), info.get("attention")
+    name = action_name(actions[0], info.get("action_names", names))
     return actions, Annotation(name, total, None if attention is None else np.asarray(attention)[0])
+
+
+def action_name(action: Any, names: Sequence[str]) -> str:
+    """What a picture calls an action: a name, or its numbers."""
+    if np.ndim(action):
+        return " ".join(f"{value:+.2f}" for value in np.ravel(action))
+    return names[int(action)] if len(names) else str(action)
 
 
 class _Stage:
@@ -163,7 +173,7 @@ class _Stage:
         world: Any = base if isinstance(base, BatchEnv) else getattr(base, "batch", None)
         self._owned = world is not None and env is base
         if self._owned:
-            env = world = _twin(world)
+            env = world = twin(world)
         self._env, self._world, self._smooth, self._zoom, self._steps = env, world, smooth, zoom, 0
         if smooth < 1 or (smooth > 1 and world is None):
             raise ValueError(f"smooth={smooth}: must be at least 1, and 1 where the world has no substeps")
@@ -202,9 +212,7 @@ class _Stage:
         if self._world is None:
             yield self.still(note)
             return
-        for scene in self._world.trace(0):
-            for part in range(1, self._smooth):
-                yield self._world.draw(self._world.between(self._last, scene, part / self._smooth), note, self._zoom)
+        for scene in smoothed(self._world, self._last, self._world.trace(0), self._smooth):
             yield self._world.draw(scene, note, self._zoom)
             self._last = scene
 
@@ -218,9 +226,9 @@ class _Stage:
         return frame
 
 
-def _twin(world: Any) -> Any:
-    """A world of one traced row with the parameters of `world`."""
-    options = {"max_episode_steps": world.max_episode_steps, **dataclasses.asdict(world.params)}
+def twin(world: Any, **changes: Any) -> Any:
+    """A world of one traced row with the parameters of `world`, but for the `changes`."""
+    options = {"max_episode_steps": world.max_episode_steps, **dataclasses.asdict(world.params), **changes}
     return type(world)(1, render_mode="rgb_array", autoreset_mode="disabled", trace_rows=(0,), **options)
 
 
@@ -237,6 +245,15 @@ def _batched(observation: Any) -> Any:
     if isinstance(observation, dict):
         return {key: _batched(value) for key, value in observation.items()}
     return np.asarray(observation)[None]
+
+
+def smoothed(world: Any, before: Any, scenes: Sequence[Any], smooth: int) -> Iterator[Any]:
+    """The scenes of consecutive substeps after `before`, each with the ones on the way to it: `smooth` a substep."""
+    for scene in scenes:
+        for part in range(1, smooth):
+            yield world.between(before, scene, part / smooth)
+        yield scene
+        before = scene
 
 
 class VideoWriter:

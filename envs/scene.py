@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,3 +93,16 @@ class Scene:
     lanes: tuple[Lane, ...]
     kind: tuple[str, ...] = ()
     risk: SceneRisk | None = None
+
+
+def between(before: Scene, after: Scene, part: float) -> Scene:
+    """A scene between two substeps, for the eye: what moves has gone `part` of its way, in [0, 1]."""
+    turn = (after.heading - before.heading + np.pi) % (2 * np.pi) - np.pi
+    return dataclasses.replace(
+        before,
+        time_s=before.time_s + part * (after.time_s - before.time_s),
+        position=before.position + part * (after.position - before.position),
+        heading=before.heading + part * turn,
+        speed=before.speed + part * (after.speed - before.speed),
+        observed=after.observed,
+    )

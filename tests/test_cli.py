@@ -73,6 +73,34 @@ def elsewhere(tmp_path, monkeypatch):
         ("record slowest idm-mobil", "unexpected argument 'idm-mobil'"),
         ("record slowest --out video.avi", "video.avi"),
         ("record slowest --episodes 0", "episodes=0"),
+        ("whatif idm-mobil --step 5", "--action"),
+        ("whatif idm-mobil --step 5 --action FASTR", "must be one of LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER"),
+        ("whatif idm-mobil --step 5 --action FASTR", "did you mean 'FASTER'?"),
+        ("whatif idm-mobil --step 5 --action 5", "--action 5: must be one of LANE_LEFT"),
+        ("whatif idm-mobil --step 5 --action 1,0", "--action 1,0: must be one of LANE_LEFT"),
+        (
+            "whatif slowest --step 9 --action idle --set duration=4",
+            "step=9: must be in [0, 3], the episode has 4 steps",
+        ),
+        ("whatif slowest --step=-1 --action idle --set duration=4", "step=-1: must be in [0, 3]"),
+        ("whatif slowest --step 1 --action idle --hold 0", "--hold 0: must be at least 1"),
+        ("whatif slowest --step 1 --action idle --past -1", "--past -1: must be at least 0"),
+        ("whatif slowest --step 1 --action idle --picture x.jpg", "--picture x.jpg: must end in .png"),
+        ("whatif slowest --step 1 --action idle --out x.avi", "--out x.avi: must end in .mp4 or .gif"),
+        ("whatif random --env foveal/Parking-v0 --step 1 --action 0.5", "separated by commas: acceleration, steering"),
+        ("whatif random --env foveal/Parking-v0 --step 1 --action 0,nan", "must be numbers in [-1, 1]"),
+        ("whatif random --env foveal/Parking-v0 --step 1 --action=-2,0", "--action -2,0: must be numbers in [-1, 1]"),
+        (
+            "whatif idle --env foveal/Intersection-v0 --set controlled_vehicles=2 --step 1 --action 1",
+            "2 egos",
+        ),
+        ("play", "ENV"),
+        ("play foveal/Higway-v0", "unknown world 'foveal/Higway-v0'; did you mean 'foveal/Highway-v0'?"),
+        ("play foveal/Highway-v0 --sped 2", "unknown option '--sped'; did you mean '--speed'?"),
+        ("play foveal/Highway-v0 --speed 0", "--speed 0: must be in [0.01, 1000000]"),
+        ("play foveal/Highway-v0 --zoom 20", "--zoom 20: must be 0, or in [0.25, 8]"),
+        ("play foveal/Highway-v0 --episodes -1", "--episodes -1: must be at least 0"),
+        ("play foveal/Highway-v0 --seed -1", "--seed -1: must be in [0, 2**62)"),
         ("bench drivng", "invalid choice 'drivng'"),
         ("bench driving --rows 0", "--rows 0"),
         ("train --gama 0.9", "unknown option '--gama'; did you mean '--gamma'?"),
@@ -145,7 +173,7 @@ def test_help_tells_options_with_units(command, capsys):
     out = capsys.readouterr().out
     assert out.startswith(f"usage: foveal {command}")
     assert command == "list" or "[1]" in out
-    assert "required" not in out or command in ("eval", "record", "bench")
+    assert "required" not in out or command in ("eval", "record", "whatif", "play", "bench")
     assert main(["--help"]) == 0
     assert f"  {command} " in capsys.readouterr().out
 
@@ -223,6 +251,27 @@ def test_record_of_a_run_a_checkpoint_and_a_driver(run, capsys, elsewhere):
         "keep-right-1.mp4",
     ]
     assert capsys.readouterr().out.count("saved ") == 4
+
+
+def test_whatif_of_a_run_and_a_driver(run, capsys, elsewhere):
+    assert main(["whatif", str(run), "--step", "1", "--action", "lane_left", "--set", "duration=3"]) == 0
+    assert (run / "video" / "whatif.mp4").stat().st_size > 1000 < (run / "video" / "whatif.png").stat().st_size
+    capsys.readouterr()
+    words = "whatif slowest --step 1 --action FASTER --hold 2 --set duration=3 --past 0 --picture new/picture.png"
+    assert main(words.split()) == 0
+    out = capsys.readouterr().out
+    assert "FASTER at step 1 for 2 steps" in out and "first differ after 2 steps" in out
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["new", "slowest-whatif.mp4"]
+    assert main(["whatif", "slowest", "--step", "2", "--action", "4", "--set", "duration=3", "--out", "a.gif"]) == 0
+    out = capsys.readouterr().out
+    assert "SLOWER changes nothing at step 2" in out and "the two never differ" in out
+    assert Path("a.gif").stat().st_size > 1000 < Path("a.png").stat().st_size
+
+
+def test_whatif_of_continuous_actions(capsys, elsewhere):
+    words = "whatif random --env foveal/Parking-v0 --set duration=1 --step 2 --action=-0.5,1"
+    assert main(words.split()) == 0
+    assert "-0.50 +1.00 at step 2" in capsys.readouterr().out
 
 
 def test_bench_measures_all_contenders_and_saves(monkeypatch, capsys, elsewhere):

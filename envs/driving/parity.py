@@ -63,7 +63,7 @@ class Comparison:
         largest: Largest absolute difference of each of QUANTITIES, in m, rad, m/s and s; of an observation beyond 1,
             relative to that.
         disagreement: The first of FLAGS that differed, in words, or None.
-        undetermined: Whether highway-env disagrees with itself as much, once its start is changed in the last place.
+        undetermined: Whether highway-env disagrees with itself as much, once it is changed in the last place.
     """
 
     steps: int = 0
@@ -258,22 +258,28 @@ def run(episode: Episode) -> tuple[Episode, Comparison]:
 
 
 def _disagrees_with_itself(episode: Episode, steps: int, attempt: int) -> bool:
-    """Whether two instances drift apart that differ in the last place of positions and headings at the start.
+    """Whether two instances drift apart, of which one has positions and headings rounded differently in every step.
 
-    Of vehicles that slip, of speeds too. Apart is a tenth of TOLERANCE: what is found with four seeds is a sample.
+    Of vehicles that slip, speeds too. Apart is a tenth of TOLERANCE: what is found with four seeds is a sample.
     """
     rng, result = np.random.default_rng([episode.seed, 2, attempt]), Comparison()
     with episode.instance() as env, episode.instance() as shaken:
-        for vehicle in shaken.unwrapped.road.vehicles:
-            vehicle.position = vehicle.position * (1 + rng.choice([-1, 1], 2) * 2.0**-52)
-            vehicle.heading *= 1 + rng.choice([-1, 1]) * 2.0**-52  # an exact zero stays one
-            if hasattr(vehicle, "yaw_rate"):  # how tyres slip hangs on neither
-                vehicle.speed *= 1 + rng.choice([-1, 1]) * 2.0**-52
-                vehicle.yaw_rate += rng.choice([-1, 1]) * 2.0**-52
+        _shake(shaken, rng)
         world = from_highway_env(env)
         for action in episode.actions(env)[:steps]:
             result.add(step_reference(shaken, world, action), step_reference(env, world, action), None, 0)
+            _shake(shaken, rng)
     return result.disagreement is not None or max(result.largest.values()) > TOLERANCE / 10
+
+
+def _shake(env: Any, rng: np.random.Generator) -> None:
+    """Change the vehicles of an instance in the last place; an exact zero stays one."""
+    for vehicle in env.unwrapped.road.vehicles:
+        vehicle.position = vehicle.position * (1 + rng.choice([-1, 1], 2) * 2.0**-52)
+        vehicle.heading *= 1 + rng.choice([-1, 1]) * 2.0**-52
+        if hasattr(vehicle, "yaw_rate"):  # how tyres slip hangs on neither
+            vehicle.speed *= 1 + rng.choice([-1, 1]) * 2.0**-52
+            vehicle.yaw_rate += rng.choice([-1, 1]) * 2.0**-52
 
 
 def grid(*, most_seeds: int = 1000, most_steps: int = 1000, first_seed: int = 0) -> list[Episode]:
@@ -296,20 +302,29 @@ def summary(found: list[tuple[Episode, Comparison]]) -> dict[str, Any]:
         "episodes": len(found),
         **{name: sum(getattr(c, name) for c in comparisons) for name in counts},
         "largest": {name: max((c.largest[name] for c in comparisons if c.agrees), default=0.0) for name in QUANTITIES},
-        "disagreements": [{**asdict(e), **asdict(c)} for e, c in found if c.wrong],
-        "undetermined": [{**asdict(e), **asdict(c)} for e, c in found if c.undetermined],
+        "disagreements": [_told(e, c) for e, c in found if c.wrong],
+        "undetermined": [_told(e, c) for e, c in found if c.undetermined],
     }
 
 
 def report(found: list[tuple[Episode, Comparison]]) -> dict[str, Any]:
-    """What ``docs/parity.json`` holds beside `provenance`: the totals, and the same per configuration."""
+    """What ``docs/parity.json`` holds beside `provenance`: the totals, and the same per configuration, in counts."""
     configurations = [
-        {"id": env_id, **asdict(case), **summary(mine)}
+        {"id": env_id, **asdict(case), **_counted(summary(mine))}
         for case in CASES
         for env_id in case.seeds
         if (mine := [(e, c) for e, c in found if e.case == case and e.env_id == env_id])
     ]
     return {"tolerance": TOLERANCE, **summary(found), "configurations": configurations}
+
+
+def _told(episode: Episode, comparison: Comparison) -> dict[str, Any]:
+    named = {"id": episode.env_id, "case": episode.case.name, "seed": episode.seed, "policy": episode.policy}
+    return {**named, "step": comparison.steps, "flag": comparison.disagreement, "largest": comparison.largest}
+
+
+def _counted(totals: dict[str, Any]) -> dict[str, Any]:
+    return {name: len(value) if isinstance(value, list) else value for name, value in totals.items()}
 
 
 def provenance() -> dict[str, Any]:

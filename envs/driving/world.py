@@ -16,7 +16,7 @@ from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.rewards import Costs, Rewards
 from foveal.envs.driving.risk import Risk
 from foveal.envs.overlay import Annotation
-from foveal.envs.scene import Lane, Scene
+from foveal.envs.scene import Lane, Scene, between
 
 _OBJECTS = {tr.OBSTACLE: "obstacle", tr.LANDMARK: "landmark"}
 
@@ -162,16 +162,8 @@ class DrivingWorld(BatchEnv):
         return float(self.params.simulation_frequency)
 
     def between(self, before: Scene, after: Scene, part: float) -> Scene:
-        """See `BatchEnv.between`: what moves has gone `part` of its way."""
-        turn = (after.heading - before.heading + np.pi) % (2 * np.pi) - np.pi
-        return dataclasses.replace(
-            before,
-            time_s=before.time_s + part * (after.time_s - before.time_s),
-            position=before.position + part * (after.position - before.position),
-            heading=before.heading + part * turn,
-            speed=before.speed + part * (after.speed - before.speed),
-            observed=after.observed,
-        )
+        """See `BatchEnv.between`."""
+        return between(before, after, part)
 
     def draw(self, scene: Scene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
         """See `BatchEnv.draw`: the road from above, `screen_width` x `screen_height` pixels times `zoom`."""

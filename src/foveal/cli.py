@@ -16,8 +16,10 @@ import tyro
 
 from foveal.commands.acting import Eval, Record
 from foveal.commands.bench import Bench
+from foveal.commands.playing import Play
 from foveal.commands.terminal import BadInput, Failure
 from foveal.commands.training import Demo, Train
+from foveal.commands.whatif import WhatIf
 from foveal.commands.worlds import List
 from foveal.envs.params import did_you_mean
 
@@ -26,6 +28,8 @@ COMMANDS: dict[str, type[Any]] = {
     "train": Train,
     "eval": Eval,
     "record": Record,
+    "whatif": WhatIf,
+    "play": Play,
     "bench": Bench,
     "demo": Demo,
 }

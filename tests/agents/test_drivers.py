@@ -66,6 +66,13 @@ def test_random_draws_every_action_from_its_own_seed():
     assert (first != other).any() and (np.bincount(first, minlength=5) > 150).all()
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_random_acts_in_worlds_whose_observation_is_a_dict(rows):
+    env = gymnasium.make_vec("foveal/Parking-v0", num_envs=rows)
+    observations, _ = env.reset(seed=0)
+    assert env.action_space.contains(make_driver("random", env)(observations))
+
+
 def test_reading_undoes_the_scaling():
     env = gymnasium.make_vec(FAST, num_envs=8, observation_vehicles_count=6)
     driver = make_driver("idm-mobil", env)

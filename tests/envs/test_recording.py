@@ -16,7 +16,7 @@ from foveal.envs.batch import BatchEnv, SingleEnv
 from foveal.envs.overlay import Annotation, panel
 from foveal.envs.params import Params, param
 from foveal.envs.recording import VideoWriter, record
-from foveal.envs.scene import Scene
+from foveal.envs.scene import Scene, between
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -278,10 +278,8 @@ def test_speed_and_smoothness_set_the_frame_rate(tmp_path):
 
 
 def test_headings_turn_the_short_way_between_substeps():
-    from foveal.envs.recording import _between
-
     before, after = (dataclasses.replace(Toy()._scene(0.0), heading=np.array([h])) for h in (3.0, -3.0))
-    assert _between(before, after, 0.5).heading == pytest.approx(np.pi)
+    assert between(before, after, 0.5).heading == pytest.approx(np.pi)
 
 
 def test_episodes_are_seeded_one_by_one(tmp_path):

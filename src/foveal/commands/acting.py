@@ -13,13 +13,14 @@ from tyro.conf import Positional, arg
 
 from foveal.commands.terminal import BadInput, print_table, told_as
 from foveal.commands.worlds import DEFAULT_WORLD, Settings, world_params
-from foveal.envs.batch import EVALUATION_SEEDS
+from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
 from foveal.envs.params import did_you_mean
 
 if TYPE_CHECKING:
     from foveal.agents.agent import Agent
     from foveal.agents.evaluation import Estimate, Evaluation
     from foveal.agents.suites import Row
+    from foveal.envs.recording import Policy
 
 _LEAST_FPS = 15  # below it a video jerks; worlds with a slower simulation get frames in between
 
@@ -56,7 +57,7 @@ class Eval:
         if self.out and len(self.agents) > 1:
             raise BadInput(f"--out {self.out}: takes a single agent, not {len(self.agents)}")
         cast = Cast(self.agents, self.env, self.set)
-        results = [cast.evaluate(name, self.episodes or 1000, _seed(self.seed)) for name in self.agents]
+        results = [cast.evaluate(name, self.episodes or 1000, checked_seed(self.seed)) for name in self.agents]
         print_evaluations(results)
         for name, result in zip(self.agents, results, strict=True):
             if out := self.out or cast.eval_json(name):
@@ -83,7 +84,7 @@ class Eval:
                     agents,
                     episodes=self.episodes or 10_000,
                     planned=self.planned,
-                    seed=_seed(self.seed),
+                    seed=checked_seed(self.seed),
                     told=lambda what: print(what, file=sys.stderr, flush=True),
                 )
                 rows.extend(own := list(found))
@@ -115,7 +116,7 @@ class Record:
         cast = Cast([self.agent], self.env, self.set)
         run = cast.run_folder(self.agent)
         out = self.out or (run / "video" / "episode.mp4" if run else Path(f"{self.agent}.mp4"))
-        for path in cast.record(self.agent, out, self.episodes, _seed(self.seed)):
+        for path in cast.record(self.agent, out, self.episodes, checked_seed(self.seed)):
             print(f"saved {path}")
 
 
@@ -156,17 +157,27 @@ class Cast:
         Raises:
             BadInput: for a path that cannot be written, an unknown suffix or no episodes.
         """
-        import gymnasium
+        from gymnasium.vector import VectorWrapper
 
-        from foveal.agents.drivers import make_driver
         from foveal.envs.recording import record
 
-        env: Any = gymnasium.make_vec(self.env_id, num_envs=1, **self.params)
+        env = self.world()  # wrapped, as it is this one that a driver may look at
         with told_as(BadInput, OSError, ValueError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            policy = self.runs.get(name) or make_driver(name, env)
-            smooth = math.ceil(_LEAST_FPS / env.frame_rate)
-            return record(env, policy, path, episodes=episodes, seed=seed, smooth=smooth).paths
+            policy = self.policy(name, env)
+            return record(VectorWrapper(env), policy, path, episodes=episodes, seed=seed, smooth=smoothness(env)).paths
+
+    def world(self) -> Any:
+        """The world, of one traced row, which needs a reset where an episode has ended."""
+        import gymnasium
+
+        return gymnasium.make_vec(self.env_id, num_envs=1, autoreset_mode="disabled", trace_rows=(0,), **self.params)
+
+    def policy(self, name: str, env: BatchEnv) -> Policy:
+        """The policy of this name, to act in a world of ours."""
+        from foveal.agents.drivers import make_driver
+
+        return self.runs.get(name) or make_driver(name, env)
 
     def run_folder(self, name: str) -> Path | None:
         """The run that an agent is from, or None for a driver."""
@@ -185,14 +196,10 @@ class Cast:
 
     def _try_out(self, name: str) -> None:
         """Let an agent see the world once, so that one made for another is refused before the work begins."""
-        import gymnasium
-
-        from foveal.agents.drivers import make_driver
-
-        env: Any = gymnasium.make_vec(self.env_id, num_envs=1, **self.params)
+        env = self.world()
         observations, _ = env.reset(seed=0)
         try:
-            (self.runs.get(name) or make_driver(name, env))(observations)
+            self.policy(name, env)(observations)
         except ValueError as error:
             raise BadInput(f"{name} does not fit {self.env_id}: {error}") from None
 
@@ -260,7 +267,17 @@ def _load(name: str) -> Agent:
         return load_agent(name)
 
 
-def _seed(seed: int) -> int:
+def smoothness(env: Any) -> int:
+    """Frames a substep with which a video of a world does not jerk."""
+    return math.ceil(_LEAST_FPS / env.frame_rate)
+
+
+def checked_seed(seed: int) -> int:
+    """The seed, where it is one.
+
+    Raises:
+        BadInput: for one out of range.
+    """
     if not 0 <= seed < 2**62:
         raise BadInput(f"--seed {seed}: must be in [0, 2**62)")
     return seed
