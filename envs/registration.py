@@ -88,7 +88,7 @@ WORLDS: dict[str, World] = {
         "foveal.envs.objectnav.world:ObjectNavEnv",
         "foveal.envs.objectnav.world:ObjectNav",
         "find a thing in a house, by sight: rooms of AI2-THOR, or procedural ones",
-        "depth, rgb: 64x64",
+        "depth: 64x64, goal, last_action, rgb: 64x64x3",
         "6",
     ),
 }

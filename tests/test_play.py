@@ -175,7 +175,8 @@ def test_discrete_controls_take_the_nearest_place():
     assert [keyboard.decide()[0] for _ in range(4)] == [17, 17, 22, 22]  # throttle 0.5, 0.5, 1, 1, straight on
 
 
-KINDS = [(env_id, {}) for env_id in WORLDS]
+DRIVING = [env_id for env_id, world in WORLDS.items() if ".driving." in world.batch]
+KINDS = [(env_id, {}) for env_id in DRIVING]
 KINDS += [("foveal/Parking-v0", {"action": "Discrete", "action_per_axis": n}) for n in (2, 3)]
 KINDS += [("foveal/Parking-v0", {"action": "DiscreteMeta", "action_longitudinal": False})]
 KINDS += [("foveal/Intersection-v0", {"controlled_vehicles": 2, "action": kind}) for kind in ("Discrete", "Continuous")]
@@ -210,7 +211,7 @@ def test_the_episode_driven_is_the_one_of_its_actions(patient):
     assert told == f"{how}, return {sum(rewards):.2f} in {len(rewards)} steps"
 
 
-@pytest.mark.parametrize("env_id", [env_id for env_id in WORLDS if env_id != FAST])
+@pytest.mark.parametrize("env_id", [env_id for env_id in DRIVING if env_id != FAST])
 def test_every_world_can_be_driven(env_id, patient):
     plan = {0: ["up", "left"], 2: ["^left"], 5: ["^up", "right"], 12: ["q"]}
     episode, told, wants_more = drive(env_id, plan)

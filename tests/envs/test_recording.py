@@ -63,6 +63,13 @@ class Toy(BatchEnv):
         assert row in self.trace_rows
         return [self._scene(self._before[row, 0] + k + 1) for k in range(self.params.simulation_frequency)]
 
+    @property
+    def frame_rate(self):
+        return float(self.params.simulation_frequency)
+
+    def between(self, before, after, part):
+        return between(before, after, part)
+
     def draw(self, scene, annotation=None, zoom=1.0):
         Toy.drawn.append((scene, annotation))
         frame = np.zeros((round(20 * zoom), round(32 * zoom), 3), np.uint8)

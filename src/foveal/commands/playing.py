@@ -67,9 +67,14 @@ class Play:
 
         import gymnasium
 
+        from foveal.envs.driving.world import DrivingWorld
+
         with told_as(BadInput, ValueError):  # parameters that only the built world can refuse
             env = gymnasium.make(self.env, render_mode="rgb_array", **params)
-        screen = env.unwrapped.batch.params  # type: ignore[attr-defined]
+        world = env.unwrapped.batch  # type: ignore[attr-defined]
+        if not isinstance(world, DrivingWorld):
+            raise BadInput(f"{self.env} cannot be driven; `foveal record` films agents in it")
+        screen: Any = world.params
         size = (screen.screen_width, screen.screen_height)
         zoom = self.zoom or min(2.0, *(most / pixels for most, pixels in zip(_SCREEN, size, strict=True)))
         width, height = (round(pixels * zoom) for pixels in size)
