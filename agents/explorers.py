@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from foveal.envs.objectnav.expert import END, MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, TURN
 from foveal.envs.objectnav.types import type_id
+from foveal.envs.objectnav.waves import wave
 from foveal.envs.objectnav.world import ObjectNav
 
 Observations = dict[str, NDArray[Any]]
@@ -94,64 +95,81 @@ class Bounce(Explorer):
 
 
 class Frontier(Explorer):
-    """Maps what it sees and goes to the nearest place beyond which it has not looked (Yamauchi, CIRA 1997)."""
+    """Maps what it sees, and goes to the nearest place beyond which it has not looked (Yamauchi, CIRA 1997)."""
 
     needs = ("depth", "gps_compass")
 
     CELL_M = 0.25
     CELLS = 121  # along a side of the map, whose middle is the start
     FLOOR_M, HEAD_M = 0.08, 1.0  # what is lower is floor, what is higher stops nobody
+    FAR_M = 5.0
     UNKNOWN, FREE, BLOCKED = range(3)
 
     def __init__(self, env: Any, seed: int, *, oracle_stop: bool = False) -> None:
         super().__init__(env, seed, oracle_stop=oracle_stop)
         self.maps = np.zeros((env.num_envs, self.CELLS, self.CELLS), np.int8)
+        self.aims: list[tuple[int, int] | None] = [None] * env.num_envs
         self.rays = env.camera.rays()
 
     def explore(self, observations: Observations) -> Actions:
-        """A step or a turn towards the nearest frontier; MoveAhead where all is known."""
-        begun = observations["last_action"] == 0
-        self.maps[begun] = self.UNKNOWN
+        """A step or a turn towards the frontier that it aims at; towards any place where all is known."""
+        for row in np.flatnonzero(observations["last_action"] == 0):
+            self.maps[row], self.aims[row] = self.UNKNOWN, None
         places = observations["gps_compass"].astype(np.float64)
-        return np.array(
-            [
-                self._look_and_go(row, place, observations["depth"][row], bool(self.env.collided[row]))
-                for row, place in enumerate(places)
-            ]
-        )
+        return np.array([self._look_and_go(row, place, observations["depth"][row]) for row, place in enumerate(places)])
 
-    def _look_and_go(self, row: int, place: Floats, depth: NDArray[np.float32], bumped: bool) -> int:
+    def _look_and_go(self, row: int, place: Floats, depth: NDArray[np.float32]) -> int:
         """Note what one row sees in its map, and the action it takes."""
         known = self.maps[row]
         self._note(known, place, depth, float(self.env.tilts[row]) * TURN)
         here = self._cells(place[:2])
+        if self.env.collided[row]:
+            known[self._cells(place[:2] + 1.2 * self.CELL_M * _ahead(place[2]))] = self.BLOCKED
         known[here] = self.FREE
-        if bumped:
-            known[self._cells(place[:2] + self.CELL_M * _ahead(place[2]))] = self.BLOCKED
-        free = known == self.FREE
-        edge = free & ndimage.binary_dilation(known == self.UNKNOWN)
-        edge[here] = False
-        far = _wave(edge, free)
+        far = self._far(row, known, here)
         turns = np.arange(-5, 7)
         ahead = [self._cells(place[:2] + 1.42 * self.CELL_M * _ahead(place[2] + turn * TURN)) for turn in turns]
-        cost = np.array([far[cell] for cell in ahead]) + 0.05 * np.abs(turns)
+        cost = np.array([far[cell] for cell in ahead]) + 0.1 * np.abs(turns)
         if not np.isfinite(cost).any():
             return int(self.random.choice([MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT]))
         turn = int(turns[np.argmin(cost)])
         return MOVE_AHEAD if turn == 0 else ROTATE_LEFT if turn > 0 else ROTATE_RIGHT
 
+    def _far(self, row: int, known: NDArray[np.int8], here: tuple[int, int]) -> Floats:
+        """Steps of each cell to what the row aims at: the same place until it is looked at, then the nearest."""
+        free = known == self.FREE
+        edge = free & ndimage.binary_dilation(known == self.UNKNOWN)
+        edge[here] = False
+        aim = self.aims[row]
+        if aim is None or not edge[aim] or not np.isfinite(wave(aim, free)[here]):
+            reach = wave(here, free)
+            reach[~edge] = np.inf
+            nearest = np.unravel_index(int(np.argmin(reach)), reach.shape)
+            aim = (int(nearest[0]), int(nearest[1])) if np.isfinite(reach[nearest]) else self._somewhere(free)
+            self.aims[row] = aim
+        return wave(aim, free)
+
+    def _somewhere(self, free: NDArray[np.bool_]) -> tuple[int, int]:
+        y, x = np.argwhere(free)[self.random.integers(np.count_nonzero(free))]
+        return int(y), int(x)
+
     def _note(self, known: NDArray[np.int8], place: Floats, depth: NDArray[np.float32], tilt: float) -> None:
-        """What is floor, and what stands in the way, in the cells that are in view."""
+        """What is free along each column of the image, and what stands at its end."""
         right, down, forward = np.moveaxis(self.rays * depth[..., None], -1, 0)
         height = self.env.params.camera_height - down * np.cos(tilt) + forward * np.sin(tilt)
         ahead = forward * np.cos(tilt) + down * np.sin(tilt)
-        there = depth < 5.0
-        points = ahead[there][:, None] * _ahead(place[2]) + right[there][:, None] * _ahead(place[2] - np.pi / 2)
-        points, height = points + place[:2], height[there]
-        floor = height < self.FLOOR_M
-        rows, columns = self._cells(points[floor])
+        away = np.hypot(right, ahead)  # (H, W) m
+        stands = (height > self.FLOOR_M) & (height < self.HEAD_M)
+        end = np.where(stands, away, np.inf).min(0)  # (W,)
+        seen = np.where(height < self.HEAD_M, away, 0).max(0)
+        bearing = place[2] - np.arctan2(right[-1], ahead[-1])
+        along = np.arange(0, self.FAR_M, self.CELL_M / 2)
+        clear = along < np.minimum(end, seen)[:, None] - self.CELL_M / 2  # (W, S)
+        steps = place[:2] + along[None, :, None] * _ahead(bearing)[:, None]
+        rows, columns = self._cells(steps[clear])
         known[rows, columns] = np.maximum(known[rows, columns], self.FREE)
-        rows, columns = self._cells(points[~floor & (height < self.HEAD_M)])
+        hit = end < self.FAR_M
+        rows, columns = self._cells(place[:2] + end[hit, None] * _ahead(bearing[hit]))
         known[rows, columns] = self.BLOCKED
 
     def _cells(self, points: Floats) -> tuple[Any, Any]:
@@ -163,18 +181,6 @@ class Frontier(Explorer):
 def _ahead(left: float | Floats) -> Floats:
     """The direction (..., 2) to the right of and ahead of the start, of who has turned so far to the left."""
     return np.stack([-np.sin(left), np.cos(left)], axis=-1)
-
-
-def _wave(goals: NDArray[np.bool_], free: NDArray[np.bool_]) -> Floats:
-    """Steps of each cell to the nearest goal over free cells; inf where there is no way."""
-    far = np.full(goals.shape, np.inf)
-    reached, front, steps = goals.copy(), goals, 0.0
-    while front.any():
-        far[front] = steps
-        front = ndimage.binary_dilation(front, np.ones((3, 3))) & free & ~reached
-        reached |= front
-        steps += 1.0
-    return far
 
 
 class Oracle(Explorer):

@@ -1,0 +1,46 @@
+"""Agents of object navigation without learning: what they find, and what they need."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+import foveal  # noqa: F401 (registers the ids)
+from foveal.agents.drivers import EXPLORERS, make_driver
+from foveal.agents.evaluation import evaluate
+
+ROOMS = {"scenes": "ithor", "split": "val", "houses": 4, "rgb": False, "semantic": True, "gps_compass": True}
+
+
+def found(name, episodes=24, **params):
+    return evaluate("foveal/ObjectNav-v0", name, episodes=episodes, seed=0, **{**ROOMS, **params}).per_episode
+
+
+def test_the_oracle_always_succeeds_by_the_expert_s_way():
+    told = found("oracle", expert=True)
+    assert told["success"].all() and told["sel"].min() == 1
+    assert (told["spl"] > 0.4).all() and told["collisions"].sum() == 0
+
+
+def test_who_ends_where_that_succeeds_beats_who_ends_by_its_own_rule():
+    for name in ("random", "bounce"):
+        own, oracle = found(name)["success"].mean(), found(f"{name}-oracle-stop")["success"].mean()
+        assert own < oracle > 0.3
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_actions_are_in_the_action_space(name):
+    env = gymnasium.make_vec("foveal/ObjectNav-v0", num_envs=3, **ROOMS)
+    driver, (observations, _) = make_driver(name, env), env.reset(seed=1)
+    for _ in range(12):
+        actions = driver(observations)
+        assert env.action_space.contains(np.asarray(actions))
+        observations, *_ = env.step(actions)
+
+
+def test_other_worlds_and_missing_observations_are_refused():
+    with pytest.raises(ValueError, match="'bounce' needs a world of object navigation"):
+        make_driver("bounce", gymnasium.make_vec("foveal/HighwayFast-v0", num_envs=1))
+    blind = gymnasium.make_vec("foveal/ObjectNav-v0", num_envs=1, **{**ROOMS, "semantic": False})
+    with pytest.raises(ValueError, match="'bounce' needs the observation 'semantic'"):
+        make_driver("bounce", blind)
+    make_driver("bounce-oracle-stop", blind)
