@@ -159,7 +159,8 @@ class DrivingWorld(BatchEnv):
     @property
     def frame_rate(self) -> float:
         """See `BatchEnv.frame_rate`: substeps per second."""
-        return float(self.params.simulation_frequency)
+        p: Any = self.params
+        return float(p.simulation_frequency)
 
     def between(self, before: Scene, after: Scene, part: float) -> Scene:
         """See `BatchEnv.between`."""

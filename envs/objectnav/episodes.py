@@ -21,7 +21,8 @@ from foveal.envs.objectnav.expert import (
 )
 from foveal.envs.objectnav.navigation import distance_at
 from foveal.envs.objectnav.obstacles import HEADINGS, MOVE_M, move_ahead
-from foveal.envs.objectnav.visibility import X, Y, is_found
+from foveal.envs.objectnav.sights import X, Y
+from foveal.envs.objectnav.visibility import is_found
 from foveal.envs.rng import uniform
 from foveal.kernels import kernel
 

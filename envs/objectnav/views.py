@@ -108,10 +108,10 @@ def plan(house: House, scene: IndoorScene, size: int, half_view: float) -> Frame
     cone = np.column_stack([x - 1.2 * np.sin(edges), y + 1.2 * np.cos(edges)])
     seen = frame.copy()
     sheet.fill(seen, np.vstack([[x, y], cone]), _AGENT)
-    frame = cv2.addWeighted(seen, 0.3, frame, 0.7, 0)
+    frame = np.asarray(cv2.addWeighted(seen, 0.3, frame, 0.7, 0), np.uint8)
     sheet.circle(frame, scene.trail[0], 0.08, _TRAIL)
     sheet.circle(frame, scene.position, 0.2, _AGENT)
-    return np.asarray(frame, np.uint8)
+    return frame
 
 
 def _drawn_plan(house: House, size: int) -> Frame:

@@ -146,13 +146,13 @@ class ObjectNav(BatchEnv):
         self._images = [name for name in ("rgb", "depth", "semantic") if getattr(p, name)]
         self._build()
         image = (p.height, p.width)
-        parts = {
+        parts: dict[str, spaces.Space[Any]] = {
             "rgb": spaces.Box(0, 255, (*image, 3), np.uint8),
             "depth": spaces.Box(0, FAR_M, image, np.float32),
             "semantic": spaces.Box(0, len(TYPES) - 1, image, np.uint8),
             "gps_compass": spaces.Box(-np.inf, np.inf, (3,), np.float32),
         }
-        seen: dict[str, spaces.Space[Any]] = {name: space for name, space in parts.items() if getattr(p, name)}
+        seen = {name: space for name, space in parts.items() if getattr(p, name)}
         seen["goal"] = spaces.Discrete(len(p.categories))
         seen["last_action"] = spaces.Discrete(len(ACTIONS) + 1)
         return spaces.Dict(seen), spaces.Discrete(len(ACTIONS))
