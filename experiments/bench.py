@@ -104,7 +104,7 @@ def driving(*, tasks: Sequence[Task] = HIGHWAYS, rows: int = 256, repeat: int = 
         "seconds": seconds,
         "start_seconds": _start_seconds(),
     }
-    report["versions"] |= {name: version(name) for name in ("highway-env", "envpool") if _installed(name)}
+    report["versions"] |= {name: version(name) for name in ("highway-env", "envpool") if installed(name)}
     kinds = DRIVING if len(tasks) > len(HIGHWAYS) else DRIVING[:1]
     report["speeds"] = [
         {"task": task.name, "peer": task.peer, "actions": kind, "by": _side_by_side(task, kind, rows, repeat, seconds)}
@@ -160,18 +160,30 @@ def _count(rate: float) -> str:
 def _side_by_side(task: Task, kind: str, rows: int, repeat: int, seconds: float) -> dict[str, dict[str, Any]]:
     """Steps per second of each contender in a world."""
     contenders: dict[str, Step] = {"foveal": _foveal(task, rows, kind)}
-    if _installed("envpool"):
+    if installed("envpool"):
         contenders[PEERS[0]] = _envpool(task.peer, rows, kind)
     contenders[PEERS[1]] = _highway_env(task.peer, kind)
+    return interleaved(contenders, f"{task.name}, {kind}", repeat, seconds)
+
+
+def interleaved(contenders: dict[str, Step], what: str, repeat: int, seconds: float) -> dict[str, dict[str, Any]]:
+    """Steps per second of each contender: the median, the extremes and all repeats, which they take by turns.
+
+    And ``processors``: how many this process used meanwhile, which tells whether others took some away.
+    """
     for step in contenders.values():
         step()
     rates: dict[str, list[float]] = {name: [] for name in contenders}
+    used: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(repeat):
-        print(f"{task.name}, {kind}: repeat {number + 1} of {repeat}", file=sys.stderr)
+        print(f"{what}: repeat {number + 1} of {repeat}", file=sys.stderr)
         for name, step in contenders.items():
+            begin, begin_used = time.perf_counter(), time.process_time()
             rates[name].append(_rate(step, seconds))
+            used[name].append((time.process_time() - begin_used) / (time.perf_counter() - begin))
     return {
         name: {"median": statistics.median(each), "low": min(each), "high": max(each), "repeats": each}
+        | {"processors": statistics.median(used[name])}
         for name, each in rates.items()
     }
 
@@ -198,7 +210,7 @@ def _rate(step: Step, seconds: float) -> float:
 def _foveal(task: Task, rows: int, kind: str) -> Step:
     env = gymnasium.make_vec(task.env_id, num_envs=rows, **task.params)
     env.reset(seed=0)
-    return _batched(env, env.single_action_space, rows, kind)
+    return batched(env, _actions(env.single_action_space, (64, rows), kind))
 
 
 def _envpool(peer: str, rows: int, kind: str) -> Step:
@@ -206,12 +218,12 @@ def _envpool(peer: str, rows: int, kind: str) -> Step:
 
     env = envpool.make_gymnasium(peer, num_envs=rows, num_threads=thread_count(), seed=0)
     env.reset()
-    return _batched(env, env.action_space, rows, kind)
+    return batched(env, _actions(env.action_space, (64, rows), kind))
 
 
-def _batched(env: Any, space: spaces.Space[Any], rows: int, kind: str) -> Step:
-    """Steps of a batch that restarts an ended row in the step after."""
-    actions = _actions(space, (64, rows), kind)
+def batched(env: Any, actions: np.ndarray[Any, Any]) -> Step:
+    """Steps of a batch that restarts an ended row in the step after, with actions (T, N, ...) over and over."""
+    rows = actions.shape[1]
     count, ended = 0, np.zeros(rows, np.bool_)
 
     def step() -> int:
@@ -268,13 +280,16 @@ def _start_seconds() -> dict[str, float]:
     """Seconds until a fresh process has stepped, with an empty and with a filled cache of kernels."""
     print("start with an empty and with a filled cache", file=sys.stderr)
     with tempfile.TemporaryDirectory() as cache:
-        environment = {**os.environ, "FOVEAL_CACHE_DIR": cache}
-        runs = [
-            subprocess.run([sys.executable, "-c", _START], env=environment, capture_output=True, text=True, check=True)
-            for _ in range(2)
-        ]
-    return {name: float(run.stdout) for name, run in zip(("cold", "warm"), runs, strict=True)}
+        return {name: float(in_fresh_process(_START, cache)) for name in ("cold", "warm")}
 
 
-def _installed(package: str) -> bool:
+def in_fresh_process(script: str, cache: str) -> str:
+    """What a script prints that keeps its kernels in the folder `cache`."""
+    environment = {**os.environ, "FOVEAL_CACHE_DIR": cache}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def installed(package: str) -> bool:
+    """Whether a package can be imported."""
     return find_spec(package.replace("-", "_")) is not None

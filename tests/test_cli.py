@@ -17,7 +17,8 @@ from foveal.commands.terminal import BadInput
 from foveal.commands.training import affordable_steps, first_free
 from foveal.commands.worlds import world_params
 from foveal.envs.registration import WORLDS
-from foveal.experiments import bench
+from foveal.experiments import bench, bench_indoor
+from foveal.kernels import cache_folder
 
 FAST = "foveal/HighwayFast-v0"
 TINY = [
@@ -103,6 +104,7 @@ def elsewhere(tmp_path, monkeypatch):
         ("play foveal/Highway-v0 --seed -1", "--seed -1: must be in [0, 2**62)"),
         ("bench drivng", "invalid choice 'drivng'"),
         ("bench driving --rows 0", "--rows 0"),
+        ("bench indoor --all", "--all: is for driving, not for indoor"),
         ("train --gama 0.9", "unknown option '--gama'; did you mean '--gamma'?"),
         ("train --gamma 2", "gamma=2.0: must be in [0, 0.9999]"),
         ("train --gamma high", "--gamma"),
@@ -299,6 +301,44 @@ def test_bench_has_every_task_with_actions_of_its_space():
     for task in bench.ALL:
         for kind in bench.DRIVING:
             assert bench._foveal(task, 2, kind)() == 2
+
+
+def test_bench_indoor_measures_all_contenders_and_saves(monkeypatch, capsys, elsewhere):
+    start = dict.fromkeys(
+        ("build", "frame", "step", "processors", "scenes_mb", "images_mb", "resident_mb", "peak_mb"), 2.0
+    )
+    monkeypatch.setattr(bench_indoor, "_starts", lambda rows: [{"what": "20, compiled"} | start])
+    monkeypatch.setattr(bench_indoor, "ROOMS", 4)
+    assert main(["bench", "indoor", "--rows", "4", "--repeat", "2", "--seconds", "0.01", "--json", "bench.json"]) == 0
+    out = capsys.readouterr().out
+    report = json.loads(Path("bench.json").read_text())
+    assert report["rooms"] == 4 and report["objects"] > 100 and report["threads"] >= 1
+    assert [one["images"] for one in report["speeds"]] == ["64 x 64", "224 x 224", "320 x 240"]
+    for one in report["speeds"]:
+        assert "renderer, 1 thread" in one["by"] and one["images"] in out
+        assert all(len(rate["repeats"]) == 2 and rate["median"] > 0 for rate in one["by"].values())
+    assert "ObjectNav, 1 thread" in report["speeds"][0]["by"]
+    measured = set().union(*(one["by"] for one in report["speeds"]))
+    for peer, told in report["peers"].items():
+        assert f"{peer} {told}" in out and (peer in measured or told.startswith(("not installed", "does not start")))
+    assert report["peers"].keys() == {"MiniWorld", "ViZDoom"} and "20, compiled" in out
+
+
+def test_bench_tells_why_a_peer_does_not_start(monkeypatch):
+    def broken(images):
+        raise RuntimeError("no display\nfor me")
+
+    monkeypatch.setattr(bench_indoor, "installed", lambda name: True)
+    monkeypatch.setattr(bench_indoor, "_miniworld", broken)
+    told, found = bench_indoor._beside_peers({"ours": lambda: 1}, bench_indoor.SMALL, 1, 0.001)
+    assert told == {"MiniWorld": "does not start (RuntimeError: no display for me)"} and found.keys() == {"ours"}
+
+
+def test_bench_start_tells_seconds_and_memory():
+    script = bench_indoor.start_script(rows=2, houses=1)
+    found = json.loads(bench.in_fresh_process(script, str(cache_folder().parent)))
+    assert 0 < found["build"] < found["frame"] < found["step"] and found["processors"] > 0
+    assert 0 < found["scenes_mb"] < found["resident_mb"] <= found["peak_mb"] and found["images_mb"] > 0
 
 
 def test_affordable_steps_are_the_configured_ones_at_most():

@@ -124,6 +124,11 @@ class Renderer:
         """Arrays for the outputs of `count` views, to be given to `render` as `out`."""
         return {name: np.empty(self._shape(name, count), _KINDS[name][0]) for name in self.outputs}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what it draws from: scenes and textures."""
+        return sum(array.nbytes for array in self._scenes) + atlas().nbytes
+
     def _shape(self, name: str, count: int) -> tuple[int, ...]:
         channels = (_KINDS[name][1],) if _KINDS[name][1] else ()
         return (count, self.camera.height, self.camera.width, *channels)

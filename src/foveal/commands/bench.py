@@ -14,10 +14,10 @@ from foveal.commands.terminal import BadInput, print_table, told_as
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure steps per second beside highway-env and (where it is installed) EnvPool, all in one run."""
+    """Measure steps and frames per second beside peers, where those are installed, all in one run."""
 
-    suite: Annotated[Literal["driving"], Positional, arg(metavar="SUITE")]
-    """What to measure: driving."""
+    suite: Annotated[Literal["driving", "indoor"], Positional, arg(metavar="SUITE")]
+    """What to measure: driving (beside highway-env and EnvPool) or indoor (beside MiniWorld and ViZDoom)."""
     all: bool = False
     """All driving tasks that EnvPool has too, with actions that make episodes long as well as with random ones."""
     rows: int = 256
@@ -34,14 +34,21 @@ class Bench:
         if self.rows < 1 or self.repeat < 1 or not 0 < self.seconds < 1e6:
             options = f"--rows {self.rows} --repeat {self.repeat} --seconds {self.seconds:g}"
             raise BadInput(f"{options}: all must be positive")
-        from foveal.experiments import bench
+        if self.all and self.suite != "driving":
+            raise BadInput(f"--all: is for driving, not for {self.suite}")
+        from foveal.experiments import bench, bench_indoor
 
         if self.json:
             with told_as(BadInput, OSError):
                 self.json.touch()
-        tasks = bench.ALL if self.all else bench.HIGHWAYS
-        report = bench.driving(tasks=tasks, rows=self.rows, repeat=self.repeat, seconds=self.seconds)
-        for title, columns, rows in bench.tables(report):
+        if self.suite == "driving":
+            tasks = bench.ALL if self.all else bench.HIGHWAYS
+            report = bench.driving(tasks=tasks, rows=self.rows, repeat=self.repeat, seconds=self.seconds)
+            tables = bench.tables(report)
+        else:
+            report = bench_indoor.indoor(rows=self.rows, repeat=self.repeat, seconds=self.seconds)
+            tables = bench_indoor.tables(report)
+        for title, columns, rows in tables:
             print(f"\n{title}")
             print_table(columns, rows)
         if self.json:
