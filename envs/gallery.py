@@ -35,6 +35,8 @@ def contact_sheet(ids: Sequence[str] | None = None, *, columns: int = 3, width: 
 
 def frame_of(env_id: str, width: int = WIDTH) -> Frame:
     """A frame (H, width, 3) of a world some steps into an episode."""
+    import cv2
+
     env: Any = gymnasium.make_vec(env_id, num_envs=1)
     env.reset(seed=_SEED)
     scene, names = env.describe([0])[0], list(env.action_names)
@@ -43,8 +45,8 @@ def frame_of(env_id: str, width: int = WIDTH) -> Frame:
         if terminated.any():  # a wreck shows nothing of the world
             break
         scene = env.describe([0])[0]
-    plain = env.draw(scene)
-    return np.asarray(env.draw(scene, zoom=width / plain.shape[1]), np.uint8)
+    frame = env.draw(scene, zoom=width / env.draw(scene).shape[1])
+    return np.asarray(cv2.resize(frame, (width, frame.shape[0])), np.uint8)  # a frame of several parts rounds each
 
 
 def arranged(frames: Mapping[str, Frame], columns: int = 3) -> Frame:

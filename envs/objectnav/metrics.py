@@ -38,8 +38,9 @@ def soft_spl(left: ArrayLike, shortest: ArrayLike, path: ArrayLike) -> Array:
         (N,) in [0, 1].
     """
     left, shortest = np.asarray(left, np.float64), np.asarray(shortest, np.float64)
-    progress = np.where(shortest > 0, 1 - left / np.where(shortest > 0, shortest, 1), left <= 0)
-    return np.maximum(progress, 0) * _share(shortest, path)
+    near = np.minimum(left, shortest)  # whoever is farther off than at the start has made no progress
+    progress = np.where(shortest > 0, 1 - near / np.where(shortest > 0, shortest, 1), left <= 0)
+    return progress * _share(shortest, path)
 
 
 def sel(success: ArrayLike, expert: ArrayLike, length: ArrayLike) -> Array:
