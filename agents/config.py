@@ -9,7 +9,11 @@ from typing import Any
 import torch
 from gymnasium import spaces
 
-from foveal.agents.policies import ActorCritic, check_sizes
+from foveal.agents.filters import FILTERS
+from foveal.agents.memory import MEMORIES
+from foveal.agents.networks import NETWORKS
+from foveal.agents.options import check_options
+from foveal.agents.policies import ActorCritic
 from foveal.envs.batch import EVALUATION_SEEDS
 from foveal.envs.params import did_you_mean
 
@@ -25,7 +29,7 @@ class PPOConfig:
 
     Raises:
         TypeError: for a value of the wrong type.
-        ValueError: for a value out of range, an unknown network or size (it names the nearest), or a seed
+        ValueError: for a value out of range, an unknown part or option (it names the nearest), or a seed
             whose rows would reach the held-out evaluation seeds.
     """
 
@@ -66,11 +70,21 @@ class PPOConfig:
     max_grad_norm: float = _number(0.5, 0, 1e6)
     """Longest gradient; longer ones are scaled down [1]."""
     network: str = "attention"
-    """Feature network: "attention" or "mlp"."""
-    network_sizes: dict[str, int] = field(default_factory=dict)
-    """Sizes in which the network differs from its defaults: width, layers, heads [1]."""
+    """Feature network: "attention", "mlp" or "goal_vision"."""
+    network_options: dict[str, bool | int | float | str] = field(default_factory=dict)
+    """Options in which the network differs from its defaults: width, layers, heads; encoder, hidden."""
     shared: bool = True
     """One feature network for policy and value."""
+    filter: str = "none"
+    """Filter of the features, a name in `foveal.agents.filters.FILTERS`."""
+    filter_options: dict[str, bool | int | float | str] = field(default_factory=dict)
+    """Options in which the filter differs from its defaults: codes, code_dim, dropout, …"""
+    filter_after_memory: bool = False
+    """Filter what the memory gives, not what it gets."""
+    memory: str = "none"
+    """Memory from step to step: "none" or "gru"; rollouts are then learnt from in whole rows."""
+    memory_options: dict[str, bool | int | float | str] = field(default_factory=dict)
+    """Options in which the memory differs from its defaults: width."""
     torch_threads: int = _number(1, 1, 256)
     """Threads of a tensor operation [1]; part of the configuration, for the last bits may hang on it."""
     max_seconds: float | None = _number(None, 0, 1e9)
@@ -83,7 +97,9 @@ class PPOConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
-        check_sizes(self.network, self.network_sizes)
+        for kind, parts in (("network", NETWORKS), ("filter", FILTERS), ("memory", MEMORIES)):
+            options = check_options(kind, parts, getattr(self, kind), getattr(self, f"{kind}_options"))
+            object.__setattr__(self, f"{kind}_options", options)
         if (self.seed + 1) * self.num_envs > EVALUATION_SEEDS:
             raise ValueError(
                 f"seed={self.seed}: must be below {EVALUATION_SEEDS // self.num_envs} for {self.num_envs} "
@@ -123,8 +139,13 @@ class PPOConfig:
                 observation_space,
                 action_space,
                 network=self.network,
-                sizes=self.network_sizes,
+                options=self.network_options,
                 shared=self.shared,
+                filter=self.filter,
+                filter_options=self.filter_options,
+                after_memory=self.filter_after_memory,
+                memory=self.memory,
+                memory_options=self.memory_options,
             )
 
 

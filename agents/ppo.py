@@ -43,9 +43,8 @@ class PPO:
         self.policy = config.make_policy(env.single_observation_space, env.single_action_space)
         self.optimizer = torch.optim.Adam(self.policy.parameters(), eps=1e-5, fused=True)
         self.generator = torch.Generator().manual_seed(config.seed)
-        self.collector = Collector(
-            env, config.rollout_steps, seed=config.seed * config.num_envs, reward_scale=1 - config.gamma
-        )
+        first_seed, scale = config.seed * config.num_envs, 1 - config.gamma
+        self.collector = Collector(env, config.rollout_steps, first_seed, scale, self.policy.state_dim)
         self.update_count = 0
 
     @property
@@ -62,8 +61,10 @@ class PPO:
         Raises:
             RunError: where a loss or the gradient is not finite; the weights are as before that minibatch.
         """
-        rollout, metrics = self.collector.collect(self.policy, self.generator)
-        return {**metrics, **self.update(rollout)}
+        with torch.random.fork_rng(devices=[]):  # what dropout draws from
+            torch.manual_seed(self.config.seed * 10**9 + self.update_count)
+            rollout, metrics = self.collector.collect(self.policy, self.generator)
+            return {**metrics, **self.update(rollout)}
 
     def update(self, rollout: Rollout) -> Row:
         """Improve policy and values on a rollout; see `learn`."""
@@ -87,7 +88,7 @@ class PPO:
     def _improve(self, minibatch: Minibatch, entropy_coef: float) -> dict[str, float]:
         """One gradient step."""
         config = self.config
-        output = self.policy(minibatch.observations)
+        output = self.policy(minibatch.perceived, minibatch.sequences)
         log_ratio = output.distribution.log_prob(minibatch.actions) - minibatch.log_probs
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1 - config.clip, 1 + config.clip)

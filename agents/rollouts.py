@@ -14,7 +14,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
+from foveal.agents.memory import Sequences
 from foveal.agents.policies import ActorCritic
+from foveal.agents.tensors import Tensors, each, named, rows_of, to_tensors, write
 from foveal.envs.batch import BatchEnv
 from foveal.envs.params import did_you_mean
 
@@ -67,7 +69,9 @@ class Minibatch(NamedTuple):
 
     Attributes:
         places: (B,) int64, where each stands in the rollout: ``t * N + row``.
-        observations: (B, ...).
+        perceived: (B, ...), what the policy's frozen layers made of the observations; with `sequences`, of whole
+            sequences, of which the B transitions are the wanted steps.
+        sequences: How `perceived` lies in time; None for a policy without memory.
         actions: (B, ...).
         log_probs: (B,), of the actions when they were taken.
         values: (B,), as they were then.
@@ -76,7 +80,8 @@ class Minibatch(NamedTuple):
     """
 
     places: Tensor
-    observations: Tensor
+    perceived: Tensors
+    sequences: Sequences | None
     actions: Tensor
     log_probs: Tensor
     values: Tensor
@@ -89,10 +94,12 @@ class Rollout:
     """T steps of N rows.
 
     Attributes:
-        observations: (T, N, ...), what each step started from.
+        perceived: (T, N, ...), what the policy's frozen layers made of what each step started from.
+        state: (N, S), the memory before the first step.
+        starts: (T, N) bool, the steps that an episode starts with.
         actions: (T, N, ...).
         log_probs: (T, N).
-        values: (T, N), of `observations`.
+        values: (T, N), of `perceived`.
         next_values: (T, N), of what each step led to.
         rewards: (T, N), scaled.
         terminated: (T, N) bool.
@@ -100,7 +107,9 @@ class Rollout:
         valid: (T, N) bool; False where the step was an autoreset and no transition.
     """
 
-    observations: Tensor
+    perceived: Tensors
+    state: Tensor
+    starts: Tensor
     actions: Tensor
     log_probs: Tensor
     values: Tensor
@@ -111,15 +120,16 @@ class Rollout:
     valid: Tensor
 
     @classmethod
-    def empty(cls, steps: int, observations: Tensor, action_space: spaces.Space[Any]) -> Rollout:
-        """Room for `steps` steps of rows with observations like these (N, ...)."""
-        shape = (steps, len(observations))
+    def empty(cls, steps: int, perceived: Tensors, state: Tensor, action_space: spaces.Space[Any]) -> Rollout:
+        """Room for `steps` steps of rows that perceive the like of this (N, ...)."""
+        shape = (steps, rows_of(perceived))
         actions = torch.float32 if isinstance(action_space, spaces.Box) else torch.int64
         return cls(
-            observations=torch.zeros(steps, *observations.shape),
+            perceived=each(lambda part: part.new_zeros(steps, *part.shape), perceived),
+            state=state,
             actions=torch.zeros(*shape, *(action_space.shape or ()), dtype=actions),
             **{name: torch.zeros(shape) for name in ("log_probs", "values", "next_values", "rewards")},
-            **{name: torch.zeros(shape, dtype=torch.bool) for name in ("terminated", "truncated", "valid")},
+            **{name: torch.zeros(shape, dtype=torch.bool) for name in ("starts", "terminated", "truncated", "valid")},
         )
 
     def advantages(self, gamma: float, gae_lambda: float) -> Tensor:
@@ -128,22 +138,36 @@ class Rollout:
         return gae(self.rewards, self.values, self.next_values, *ends, gamma=gamma, gae_lambda=gae_lambda)
 
     def minibatches(self, advantages: Tensor, count: int, generator: torch.Generator) -> Iterator[Minibatch]:
-        """The valid steps in random order, in `count` parts as equal as can be."""
-        parts = (
-            self.observations,
-            self.actions,
-            self.log_probs,
-            self.values,
-            advantages,
-            advantages + self.values,
-        )
+        """The valid steps in random order, in `count` parts as equal as can be; with a memory, in whole rows."""
+        parts = (self.actions, self.log_probs, self.values, advantages, advantages + self.values)
         flat = [part.flatten(0, 1) for part in parts]  # (T, N, ...) -> (T * N, ...)
-        valid = self.valid.flatten().nonzero()[:, 0]
-        order = valid[torch.randperm(len(valid), generator=generator)]
-        for places in order.tensor_split(min(count, len(order))):
-            minibatch = Minibatch(places, *(part[places] for part in flat))
+        for places, perceived, sequences in self._shares(count, generator):
+            minibatch = Minibatch(places, perceived, sequences, *(part[places] for part in flat))
             centred = minibatch.advantages - minibatch.advantages.mean()
             yield minibatch._replace(advantages=centred / (centred.std(correction=0) + 1e-8))
+
+    def _shares(
+        self, count: int, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensors, Sequences | None]]:
+        """Places, what is perceived and sequences of `count` random shares of the rollout."""
+        if self.state.shape[1] == 0:
+            perceived = each(lambda part: part.flatten(0, 1), self.perceived)
+            valid = self.valid.flatten().nonzero()[:, 0]
+            order = valid[torch.randperm(len(valid), generator=generator)]
+            for places in order.tensor_split(min(count, len(order))):
+                yield places, each(lambda part, at=places: part[at], perceived), None  # type: ignore[misc]
+            return
+        steps, rows = self.valid.shape
+        for share in torch.randperm(rows, generator=generator).tensor_split(min(count, rows)):
+            wanted = self.valid[:, share].T
+            places = (torch.arange(steps) * rows + share[:, None])[wanted]
+            if len(places):
+                sequences = Sequences(self.state[share], self.starts[:, share].T, wanted)
+                yield places, each(lambda part, at=share: _in_rows(part[:, at]), self.perceived), sequences  # type: ignore[misc]
+
+
+def _in_rows(part: Tensor) -> Tensor:
+    return part.transpose(0, 1).flatten(0, 1)  # (T, N, ...) -> (N * T, ...)
 
 
 class Collector:
@@ -153,32 +177,41 @@ class Collector:
     the final observation comes in the infos; in mode ``disabled`` ended rows are reset here. The episodes are
     the same.
 
-    Observations pass through `to_tensor` and `Rollout` alone: Dict observations have their place there, and a
-    memory's state beside `observations`.
-
     Args:
         env: N rows; it may hand out views (``copy=False``).
         steps: Length T of a rollout.
         seed: Row i gets the seed ``seed + i``.
         reward_scale: Factor on the rewards in the rollouts.
+        state_dim: Size S of a row's memory.
 
     Attributes:
-        observations: (N, ...) float32, what the next step starts from.
+        observations: (N, ...), what the next step starts from; see `foveal.agents.tensors.to_tensors`.
+        memory: (N, S) float32, what the policy remembers.
+        starts: (N,) bool, the rows whose next step is the first of an episode.
         ended: (N,) bool, the rows whose next step is an autoreset.
         episode_return: (N,) float64, unscaled, of the episodes under way.
         episode_length: (N,) int64, steps.
     """
 
-    _STATE = ("observations", "ended", "episode_return", "episode_length")
+    _STATE = ("memory", "starts", "ended", "episode_return", "episode_length")
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], steps: int, seed: int, reward_scale: float = 1.0) -> None:
-        self.env, self.reward_scale = env, reward_scale
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        steps: int,
+        seed: int,
+        reward_scale: float = 1.0,
+        state_dim: int = 0,
+    ) -> None:
+        self.env, self.steps, self.reward_scale = env, steps, reward_scale
         self.mode: AutoresetMode = env.metadata["autoreset_mode"]
-        self.observations = to_tensor(env.reset(seed=seed)[0])
+        self.observations = to_tensors(env.reset(seed=seed)[0])
+        self.memory = torch.zeros(env.num_envs, state_dim)
+        self.starts = torch.ones(env.num_envs, dtype=torch.bool)
         self.ended = torch.zeros(env.num_envs, dtype=torch.bool)
         self.episode_return = np.zeros(env.num_envs)
         self.episode_length = np.zeros(env.num_envs, np.int64)
-        self.rollout = Rollout.empty(steps, self.observations, env.single_action_space)
+        self.rollout: Rollout | None = None
 
     @torch.no_grad()
     def collect(self, policy: ActorCritic, generator: torch.Generator) -> tuple[Rollout, dict[str, float | int | None]]:
@@ -187,34 +220,46 @@ class Collector:
         Returns:
             The rollout, in buffers that the next call overwrites, and the means over the episodes that ended.
         """
-        roll, finals = self.rollout, []
-        episodes: list[NDArray[np.float64]] = []
-        for t in range(len(roll.rewards)):
-            output = policy(self.observations)
+        perceived = policy.perceive(self.observations)
+        roll = self.rollout = self.rollout or Rollout.empty(
+            self.steps, perceived, self.memory, self.env.single_action_space
+        )
+        roll.state = self.memory
+        finals, episodes = [], []
+        for t in range(self.steps):
+            output = policy(perceived, Sequences.step(self.memory, self.starts))
             actions = output.distribution.sample(generator)
-            roll.observations[t], roll.actions[t], roll.valid[t] = self.observations, actions, ~self.ended
+            write(roll.perceived, t, perceived)
+            roll.starts[t], roll.actions[t], roll.valid[t] = self.starts, actions, ~self.ended
             roll.log_probs[t], roll.values[t] = output.distribution.log_prob(actions), output.values
+            self.memory, resets = output.state, self.ended
             observations, rewards, terminated, truncated, infos = self.env.step(self._for_env(actions))
             roll.rewards[t] = torch.from_numpy(rewards * self.reward_scale)
             roll.terminated[t], roll.truncated[t] = torch.from_numpy(terminated), torch.from_numpy(truncated)
-            episodes.append(self._count(rewards, terminated, truncated, roll.valid[t].numpy()))
-            observations, rows, final = self._reset(observations, terminated | truncated, infos)
+            ended = terminated | truncated
+            episodes.append(self._count(rewards, terminated, ended, roll.valid[t].numpy(), infos))
+            observations, rows, final = self._reset(observations, ended, infos)
+            self.starts = resets if self.mode is AutoresetMode.NEXT_STEP else torch.from_numpy(ended)
             if rows.size:
-                finals.append((t, rows, policy.values(final)))
-            self.observations = to_tensor(observations)
+                finals.append((t, rows, self._values_of(policy, policy.perceive(final), rows)))
+            self.observations = to_tensors(observations)
+            perceived = policy.perceive(self.observations)
         roll.next_values[:-1] = roll.values[1:]
-        roll.next_values[-1] = policy.values(self.observations)
+        roll.next_values[-1] = policy.values(perceived, Sequences.step(self.memory, self.starts))
         for t, rows, values in finals:
             roll.next_values[t, rows] = values
-        ended = np.concatenate(episodes, 1)
-        means = ended.mean(1).tolist() if ended.size else [None] * 3
-        names = ("return_mean", "length_mean", "terminated_share")
-        return roll, {"episodes": ended.shape[1], **dict(zip(names, means, strict=True))}
+        return roll, _means(np.concatenate(episodes, 1))
+
+    def _values_of(self, policy: ActorCritic, final: Tensors, rows: NDArray[np.int64]) -> Tensor:
+        """Values of the final observations of some rows, before they are forgotten."""
+        return policy.values(final, Sequences.step(self.memory[rows], torch.zeros(len(rows), dtype=torch.bool)))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What decides the next steps, the world's rows included; some arrays are views."""
         ours = {name: np.asarray(getattr(self, name)) for name in self._STATE}
-        return ours | {f"env/{name}": array for name, array in self.env.get_state().items()}  # type: ignore[attr-defined]
+        seen = {name: one.numpy() for name, one in named(self.observations, "observations").items()}
+        world = {f"env/{name}": array for name, array in self.env.get_state().items()}  # type: ignore[attr-defined]
+        return ours | seen | world
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go back to where `state` was taken, bit for bit.
@@ -228,6 +273,8 @@ class Collector:
         for name in self._STATE:
             ours, array = getattr(self, name), arrays[name].copy()
             setattr(self, name, torch.from_numpy(array) if isinstance(ours, Tensor) else array)
+        for name, one in named(self.observations, "observations").items():
+            one.copy_(torch.from_numpy(arrays[name].copy()))
 
     def _for_env(self, actions: Tensor) -> NDArray[Any]:
         space, array = self.env.single_action_space, actions.numpy()
@@ -237,31 +284,49 @@ class Collector:
         self,
         rewards: Any,
         terminated: NDArray[np.bool_],
-        truncated: NDArray[np.bool_],
+        ended: NDArray[np.bool_],
         valid: NDArray[np.bool_],
+        infos: dict[str, Any],
     ) -> NDArray[np.float64]:
-        """Count a step; return, length and whether it terminated (3, E) of the E episodes that ended."""
+        """Count a step; return, length, termination and success (4, E) of the E episodes that ended."""
         self.episode_return += rewards
         self.episode_length += valid
-        ended = terminated | truncated
-        told = np.stack([self.episode_return[ended], self.episode_length[ended], terminated[ended]])
+        told = infos.get("final_info", infos).get("success")
+        success = np.full(ended.size, np.nan) if told is None else told
+        counted = np.stack([self.episode_return, self.episode_length, terminated, success])[:, ended]
         self.episode_return[ended] = self.episode_length[ended] = 0
-        return told
+        return counted
 
     def _reset(
         self, observations: Any, ended: NDArray[np.bool_], infos: dict[str, Any]
-    ) -> tuple[Any, NDArray[np.int64], Tensor]:
+    ) -> tuple[Any, NDArray[np.int64], Tensors]:
         """What to act on next, and the rows whose final observations are no part of that, with those."""
-        rows, final = np.flatnonzero(ended), self.observations[:0]
+        rows, final = np.flatnonzero(ended), self.observations
         if self.mode is AutoresetMode.NEXT_STEP:
             self.ended = torch.from_numpy(ended)
             return observations, rows[:0], final
         if self.mode is AutoresetMode.SAME_STEP and rows.size:
-            final = to_tensor(np.stack(list(infos["final_obs"][rows])))
+            final = to_tensors(_stacked(infos["final_obs"][rows]))
         elif rows.size:
-            final = to_tensor(observations[rows])
+            final = each(lambda part: part[rows], to_tensors(observations))
             observations, _ = self.env.reset(options={"reset_mask": ended})
         return observations, rows, final
+
+
+def _stacked(observations: Any) -> Any:
+    """Single observations, or dicts of them, as one batch."""
+    if isinstance(observations[0], Mapping):
+        return {name: np.stack([one[name] for one in observations]) for name in observations[0]}
+    return np.stack(list(observations))
+
+
+def _means(episodes: NDArray[np.float64]) -> dict[str, float | int | None]:
+    """Means over the episodes that ended (4, E), as `Collector.collect` tells them."""
+    means = episodes.mean(1).tolist() if episodes.size else [None] * 4
+    told = dict(zip(("return_mean", "length_mean", "terminated_share", "success_share"), means, strict=True))
+    if told["success_share"] != told["success_share"]:  # the world tells no success
+        told["success_share"] = None
+    return {"episodes": episodes.shape[1], **told}
 
 
 def make_world(env_id: str, num_envs: int, params: Mapping[str, Any]) -> BatchEnv:
@@ -282,8 +347,3 @@ def make_world(env_id: str, num_envs: int, params: Mapping[str, Any]) -> BatchEn
     if not isinstance(env, BatchEnv):
         raise ValueError(f"{env_id}: no BatchEnv; training needs a world whose state can be saved")
     return env
-
-
-def to_tensor(observations: Any) -> Tensor:
-    """A float32 copy (the world may overwrite its own)."""
-    return torch.tensor(observations, dtype=torch.float32)

@@ -23,7 +23,7 @@ from foveal.kernels import cache_folder
 FAST = "foveal/HighwayFast-v0"
 TINY = [
     *("--num-envs", "32", "--total-steps", "1024", "--torch-threads", "1"),
-    *("--no-tensorboard", "--network-sizes", "width", "16"),
+    *("--no-tensorboard", "--network-options", "width", "16"),
 ]
 
 

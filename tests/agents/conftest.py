@@ -78,7 +78,7 @@ SMALL = PPOConfig(
     epochs=2,
     minibatches=2,
     network="mlp",
-    network_sizes={"width": 16, "layers": 1},
+    network_options={"width": 16, "layers": 1},
     checkpoint_steps=16 * 8 * 3,
     torch_threads=1,
     tensorboard=False,
@@ -94,7 +94,7 @@ def small():
 @pytest.fixture(scope="session")
 def config():
     """Of the `run`."""
-    return PPOConfig(network_sizes={"width": 16})
+    return PPOConfig(network_options={"width": 16})
 
 
 @pytest.fixture(scope="session")

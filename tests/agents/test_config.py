@@ -18,7 +18,7 @@ from foveal.envs.batch import EVALUATION_SEEDS
         ({"num_envs": True}, TypeError, "num_envs=True: must be int, got bool"),
         ({"shared": 1}, TypeError, "shared=1: must be bool"),
         ({"network": "atention"}, ValueError, "did you mean 'attention'"),
-        ({"network_sizes": {"head": 2}}, ValueError, "did you mean 'heads'"),
+        ({"network_options": {"head": 2}}, ValueError, "did you mean 'heads'"),
         ({"max_seconds": "1"}, TypeError, "max_seconds='1': must be float"),
         ({"seed": 2**31 // 512, "num_envs": 512}, ValueError, "held out for evaluation"),
         ({"learning_rat": 1e-3}, ValueError, "unknown configuration key 'learning_rat'; did you mean 'learning_rate'"),

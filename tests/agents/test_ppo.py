@@ -22,7 +22,7 @@ def test_ratio_is_exactly_one_before_the_first_update(network, small):
         differences.append((log_probs - minibatch.log_probs).abs().max().item())
         return {}
 
-    config = dataclasses.replace(small, network=network, network_sizes={}, num_envs=64)
+    config = dataclasses.replace(small, network=network, network_options={}, num_envs=64)
     PPO(config, make_vec(CORRIDOR, 64), [look]).learn()
     assert differences[0] == 0.0
     assert min(differences[1:]) > 0.0

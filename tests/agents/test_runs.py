@@ -175,7 +175,7 @@ def test_broken_files_are_refused(run, file, text, message):
         ("gama", 0.9, "unknown configuration key 'gama'; did you mean 'gamma'"),
         ("gamma", 9.0, "gamma=9.0: must be in"),
         ("network", "__import__", "unknown network '__import__'"),
-        ("network_sizes", {"width": 10**12}, "width=1000000000000: must be"),
+        ("network_options", {"width": 10**12}, "width=1000000000000: must be"),
         ("env_id", "os:system", "unknown world 'os:system'"),
         ("env_params", {"lanes": 3}, "unknown parameter 'lanes'; did you mean 'lanes_count'"),
     ],

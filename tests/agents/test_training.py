@@ -66,7 +66,7 @@ def test_learns_the_corridor_to_its_optimum(tmp_path, network):
         learning_rate=3e-3,
         gamma=0.95,
         network=network,
-        network_sizes={"width": 32},
+        network_options={"width": 32},
         torch_threads=1,
         tensorboard=False,
     )
@@ -90,7 +90,7 @@ def test_learns_the_corridor_to_its_optimum(tmp_path, network):
 
 def test_values_are_discounted_returns(tmp_path, small):
     config = dataclasses.replace(small, num_envs=64, total_steps=40_000, learning_rate=5e-3, gamma=0.8, seed=1)
-    config = dataclasses.replace(config, network_sizes={"width": 64}, epochs=4)
+    config = dataclasses.replace(config, network_options={"width": 64}, epochs=4)
     agent = load_agent(train(config, tmp_path / "run", progress=False))
     env = make_vec(CORRIDOR, 200)
     observations, _ = env.reset(seed=0)

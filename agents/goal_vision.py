@@ -1,0 +1,78 @@
+"""The visual network of the embodied-codebook paper: what is seen, what is looked for, and what was done last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from foveal.agents.encoders import make_encoder
+from foveal.agents.tensors import Tensors
+
+CELLS = 7 * 7
+"""Of an encoder's map."""
+CHANNELS = 32
+"""Of the map that comes out, and of the goal's embedding."""
+ACTION_DIM = 6
+"""Of the last action's embedding."""
+
+
+class GoalVision(nn.Module):
+    """An encoder's map, fused with the goal at every place, beside the last action: 7 * 7 * 32 + 6 = 1574 features.
+
+    Source: Eftekhar et al., "Selective visual representations improve convergence and generalization for embodied AI"
+    (ICLR 2024, arXiv:2311.04193), section 3, with the sizes of its code (allenai/procthor-rl,
+    ``procthor_objectnav/models/resnet_gru.py``) but for the layers inside, which have `hidden` units instead of 128.
+    A 1 x 1 convolution over a map with a tiled embedding is a linear layer of each place plus one of the embedding,
+    which is how it is computed here.
+
+    Args:
+        observation_space: Dict with ``goal`` and ``last_action`` (Discrete) and the images that the encoder needs.
+        encoder: A key of `foveal.agents.encoders.ENCODERS`.
+        hidden: Units of the layers inside.
+
+    Raises:
+        ValueError: for another space, or what `make_encoder` refuses.
+    """
+
+    accepts = "Dict of goal, last_action and images"
+
+    def __init__(
+        self, observation_space: spaces.Space[Any], *, encoder: str = "rooms", hidden: int = 32
+    ) -> None:
+        super().__init__()
+        if not isinstance(observation_space, spaces.Dict):
+            raise ValueError(f"network 'goal_vision' takes a {self.accepts}, got {observation_space}")
+        counts = [_count(observation_space, name) for name in ("goal", "last_action")]
+        self.encoder = make_encoder(encoder, observation_space)
+        self.goal = nn.Embedding(counts[0], CHANNELS)
+        self.last_action = nn.Embedding(counts[1], ACTION_DIM)
+        self.compress = nn.Linear(int(self.encoder.channels), CHANNELS)  # type: ignore[arg-type]
+        self.join_map, self.join_goal = nn.Linear(CHANNELS, hidden), nn.Linear(CHANNELS, hidden, bias=False)
+        self.combine = nn.Linear(hidden, CHANNELS)
+        self.features_dim = CELLS * CHANNELS + ACTION_DIM
+
+    def perceive(self, observations: Tensors) -> Tensors:
+        """What a frozen encoder makes of observations, as ``map`` (B, C, 7, 7); without one, what the network needs."""
+        assert isinstance(observations, dict)
+        rest = {name: observations[name] for name in ("goal", "last_action")}
+        images = {name: observations[name] for name in self.encoder.needs}  # type: ignore[union-attr]
+        return {**rest, "map": self.encoder(images)} if self.encoder.frozen else {**rest, **images}
+
+    def forward(self, perceived: dict[str, Tensor]) -> Tensor:
+        """Features (B, `features_dim`) of what `perceive` gives."""
+        seen = perceived["map"] if self.encoder.frozen else self.encoder(perceived)
+        places = seen.flatten(2).transpose(1, 2)  # (B, C, 7, 7) -> (B, 49, C)
+        places = torch.relu(self.compress(places))
+        joined = torch.relu(self.join_map(places) + self.join_goal(self.goal(perceived["goal"]))[:, None])
+        features: Tensor = self.combine(joined).flatten(1)  # (B, 49, 32) -> (B, 1568)
+        return torch.cat([features, self.last_action(perceived["last_action"])], 1)
+
+
+def _count(space: spaces.Dict, name: str) -> int:
+    part = space.spaces.get(name)
+    if not isinstance(part, spaces.Discrete) or part.start != 0:
+        raise ValueError(f"network 'goal_vision' needs the observation {name!r}, Discrete from 0, got {part}")
+    return int(part.n)

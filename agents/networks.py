@@ -1,0 +1,175 @@
+"""Feature networks over observations.
+
+A *feature network* maps observations (B, ...) to features (B, F) and tells F as ``features_dim``. One that
+attends has ``attention(observations)`` too, which returns the weights. One whose first layers are frozen has
+``perceive(observations)``, what those make of them: it takes that instead, and the learner keeps that.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from foveal.agents.goal_vision import GoalVision
+from foveal.agents.options import Options, check_options
+
+_SCALES = (1.0, 4.0, 16.0)
+
+
+def expand(observations: Tensor, scales: tuple[float, ...] = _SCALES) -> Tensor:
+    """Show every number at several ranges: ``tanh(scale * x)`` for each scale, ``x`` itself for scale 1.
+
+    Observations are divided by the largest distance in sight (200 m on the highway), so that the gaps which
+    matter come as a few hundredths. The finer scales spread those out, and no weight need grow large first.
+
+    Args:
+        observations: (..., F) float, in [-1, 1].
+        scales: K factors.
+
+    Returns:
+        (..., K * F) of the same dtype.
+    """
+    return torch.cat([observations if scale == 1 else torch.tanh(scale * observations) for scale in scales], -1)
+
+
+class EgoAttention(nn.Module):
+    """Ego-attention over entities: one query from the ego, keys and values from every entity that is present.
+
+    The output does not depend on the order of the other entities, and an absent one (presence below 0.5) has
+    no influence at all. The ego always attends to itself, so a row with nobody present is as good as any.
+
+    Source: Leurent and Mercat, "Social attention for autonomous decision-making in dense traffic" (2019,
+    arXiv:1911.12250), section 3; the separate encoders and the residual, ``(heads + ego) / 2``, are those of
+    the authors' rl-agents (``agents/common/models.py``).
+
+    Args:
+        observation_space: Box (S, F): S entities of F features, entity 0 the ego, feature 0 the presence.
+        width: Units of every layer, and features that come out.
+        heads: Attention heads; must divide `width`.
+        layers: Layers of the entity encoders.
+
+    Raises:
+        ValueError: for another space, or for heads that do not divide the width.
+    """
+
+    accepts = "Box (entities, features): the ego in row 0, the presence in column 0"
+
+    def __init__(
+        self, observation_space: spaces.Space[Any], *, width: int = 64, heads: int = 2, layers: int = 2
+    ) -> None:
+        super().__init__()
+        shape = _box_shape(observation_space)
+        if shape is None or len(shape) != 2:
+            raise ValueError(f"network 'attention' takes a {self.accepts}, got {observation_space}")
+        if width % heads:
+            raise ValueError(f"heads={heads}: must divide width={width}")
+        self.features_dim, self.heads = width, heads
+        inputs = shape[1] * len(_SCALES)
+        self.ego_encoder = mlp(inputs, width, layers)
+        self.others_encoder = mlp(inputs, width, layers)
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.combine = nn.Linear(width, width, bias=False)
+        self.output = mlp(width, width, 1)
+
+    def forward(self, observations: Tensor, return_attention: bool = False) -> Any:
+        """Features (B, `features_dim`) of observations (B, S, F), and weights (B, heads, S) on request."""
+        ego, query, key, value, mask = self._project(observations)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)  # (B, H, 1, D)
+        attended = self.combine(attended.flatten(1))  # (B, W)
+        features = self.output((attended + ego) / 2)
+        return (features, _weights(query, key, mask)) if return_attention else features
+
+    def attention(self, observations: Tensor) -> Tensor:
+        """Weights (B, heads, S) of the ego's attention over the entities of observations (B, S, F)."""
+        _, query, key, _, mask = self._project(observations)
+        return _weights(query, key, mask)
+
+    def _project(self, observations: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Encoded ego (B, W), its query (B, H, 1, D), keys and values (B, H, S, D), mask (B, 1, 1, S)."""
+        present = observations[..., 0] >= 0.5  # (B, S)
+        mask = torch.cat([torch.ones_like(present[:, :1]), present[:, 1:]], 1)[:, None, None, :]
+        expanded = expand(observations)
+        ego = self.ego_encoder(expanded[:, 0])
+        entities = torch.cat([ego[:, None], self.others_encoder(expanded[:, 1:])], 1)  # (B, S, W)
+        query = self._split(self.query(ego)[:, None])
+        return ego, query, self._split(self.key(entities)), self._split(self.value(entities)), mask
+
+    def _split(self, projected: Tensor) -> Tensor:
+        return projected.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, S, H*D) -> (B, H, S, D)
+
+
+def _weights(query: Tensor, key: Tensor, mask: Tensor) -> Tensor:
+    """The weights (B, H, S) that `scaled_dot_product_attention` forms inside and does not return."""
+    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, 1, S)
+    return scores.masked_fill(~mask, -torch.inf).softmax(-1)[:, :, 0]
+
+
+class MLP(nn.Module):
+    """The control without attention: plain layers over the flattened observation, where entity order matters.
+
+    Args:
+        observation_space: Box of any shape.
+        width: Units of every layer, and features that come out.
+        layers: How many layers.
+
+    Raises:
+        ValueError: for another space.
+    """
+
+    accepts = "Box of any shape"
+
+    def __init__(self, observation_space: spaces.Space[Any], *, width: int = 128, layers: int = 2) -> None:
+        super().__init__()
+        shape = _box_shape(observation_space)
+        if shape is None:
+            raise ValueError(f"network 'mlp' takes a {self.accepts}, got {observation_space}")
+        self.features_dim = width
+        self.layers = mlp(math.prod(shape) * len(_SCALES), width, layers)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """Features (B, `features_dim`) of observations (B, ...)."""
+        features: Tensor = self.layers(expand(observations.flatten(1)))
+        return features
+
+
+def mlp(inputs: int, width: int, layers: int) -> nn.Sequential:
+    """`layers` times linear and ReLU: (..., inputs) to (..., width).
+
+    Raises:
+        ValueError: for more than 16 layers.
+    """
+    if layers > 16:
+        raise ValueError(f"layers={layers}: must be in [1, 16]")
+    sizes = [inputs] + [width] * layers
+    return nn.Sequential(*(m for i in range(layers) for m in (nn.Linear(sizes[i], width), nn.ReLU())))
+
+
+def _box_shape(space: spaces.Space[Any]) -> tuple[int, ...] | None:
+    return space.shape if isinstance(space, spaces.Box) else None
+
+
+NETWORKS: dict[str, type[nn.Module]] = {"attention": EgoAttention, "mlp": MLP, "goal_vision": GoalVision}
+"""Feature networks by name. Each says in ``accepts`` what it takes; its options are its keyword arguments."""
+
+
+def make_network(name: str, observation_space: spaces.Space[Any], options: Options | None = None) -> nn.Module:
+    """Build the feature network of this name.
+
+    Args:
+        name: A key of `NETWORKS`.
+        observation_space: Of a single row.
+        options: In which the network differs from its defaults.
+
+    Raises:
+        ValueError: for an unknown name or option (it names the nearest), a number out of range, or a space that
+            the network does not accept.
+        TypeError: for an option of the wrong type.
+    """
+    return NETWORKS[name](observation_space, **check_options("network", NETWORKS, name, options or {}))
