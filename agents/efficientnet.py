@@ -59,17 +59,18 @@ class Convolution(nn.Module):
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, linear: bool = False
     ) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        centred = kernel // 2 if stride == 1 else 0  # the same, without a copy
+        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, centred, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outputs, eps=BN_EPS)
         self.kernel, self.stride, self.linear = kernel, stride, linear
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, outputs, ceil(H / stride), ceil(W / stride))."""
-        down, right = (self._missing(size) for size in images.shape[-2:])
-        if down or right:
+        if self.stride > 1:
+            down, right = (self._missing(size) for size in images.shape[-2:])
             images = F.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2))
         images = self.norm(self.convolution(images))
-        return images if self.linear else F.relu6(images)
+        return images if self.linear else F.relu6(images, inplace=True)
 
     def _missing(self, size: int) -> int:
         """How many pixels a side of this size lacks."""

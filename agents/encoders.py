@@ -165,6 +165,8 @@ class ImageNet(Encoder):
     needs = ("rgb",)
     TAPS = {2: 6.0, 4: 4.0}
     """Stages whose outputs are taken, and their standard deviation over photographs, by which they are divided."""
+    CHUNK = 16
+    """Frames at a time: the wide layers of more leave the processor's cache, and take three times as long."""
 
     def __init__(self, observation_space: spaces.Space[Any], *, pixels: int = 0) -> None:
         super().__init__(observation_space)
@@ -176,7 +178,11 @@ class ImageNet(Encoder):
 
     def encode(self, images: Mapping[str, Tensor]) -> Tensor:
         """See `Encoder.encode`."""
-        maps = efficientnet.normalised(images["rgb"])
+        return torch.cat([self._taps(rgb) for rgb in images["rgb"].split(self.CHUNK)])
+
+    def _taps(self, rgb: Tensor) -> Tensor:
+        """The map of a few frames (B, H, W, 3) uint8."""
+        maps = efficientnet.normalised(rgb)
         if self.pixels and maps.shape[-2:] != (self.pixels, self.pixels):
             maps = F.interpolate(maps, (self.pixels, self.pixels), mode="bilinear", antialias=True)
         maps, taken = self.stem(maps), []
