@@ -1,0 +1,252 @@
+"""Visual encoders: images to a map (B, C, 7, 7) float32 of what is where.
+
+An *encoder* is a module with ``channels`` (C), ``frozen``, and ``needs``, the names of the images that it reads: of
+"rgb" (B, H, W, 3) uint8 and "depth" (B, H, W) float32 m. Scaling them is its own affair. A frozen one has no trainable
+parameters, is in evaluation mode whatever `train` is told, and keeps no graph: its map may be computed once and stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from foveal.agents import efficientnet
+from foveal.envs.params import did_you_mean
+
+SIDE = 7
+"""Cells along a side of every map."""
+LEAST_PIXELS = 16
+"""Along a side of an image."""
+WEIGHTS = Path(__file__).parent / "weights"
+_LIMITS = {"channels": (1, 1024), "pixels": (32, 512)}
+_LAYOUTS = {"rgb": ((3,), torch.uint8), "depth": ((), torch.float32)}
+
+
+class Encoder(nn.Module):
+    """What all encoders share; one of them defines `encode`.
+
+    Args:
+        observation_space: Of a single row: a Dict with the images that the encoder `needs`.
+
+    Raises:
+        ValueError: where the space lacks one of them, or they are smaller than 16 pixels along a side.
+    """
+
+    channels: int
+    frozen = False
+    needs: tuple[str, ...] = ("rgb", "depth")
+
+    def __init__(self, observation_space: spaces.Space[Any]) -> None:
+        super().__init__()
+        if not isinstance(observation_space, spaces.Dict):
+            raise ValueError(f"encoders take a Dict with {' and '.join(self.needs)}, got {observation_space}")
+        for name in self.needs:
+            _check_image(name, observation_space.get(name))
+
+    def encode(self, images: Mapping[str, Tensor]) -> Tensor:
+        """A map (B, C, H', W') of images; `forward` brings it to 7 by 7."""
+        raise NotImplementedError
+
+    def forward(self, images: Mapping[str, Tensor]) -> Tensor:
+        """Map (B, C, 7, 7) float32 of images.
+
+        Raises:
+            ValueError: for an image of another shape or type than the module says.
+        """
+        for name in self.needs:
+            rest, dtype = _LAYOUTS[name]
+            image = images[name]
+            if image.dim() != 3 + len(rest) or image.shape[3:] != rest or image.dtype != dtype:
+                shape = ", ".join(("B", "H", "W", *map(str, rest)))
+                raise ValueError(f"{name}: must be ({shape}) {dtype}, got {tuple(image.shape)} {image.dtype}")
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return _pooled(self.encode(images))
+
+    def freeze(self) -> Self:
+        """Train no more: no gradients, evaluation mode for good."""
+        self.frozen = True
+        return self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """See `nn.Module.train`; nothing happens to a frozen encoder."""
+        return super().train(mode and not self.frozen)
+
+
+def _check_image(name: str, space: spaces.Space[Any] | None) -> None:
+    rest, dtype = _LAYOUTS[name]
+    if space is None:
+        raise ValueError(f"the encoder needs the observation {name!r} (--set {name}=true)")
+    shape = space.shape or ()
+    if not isinstance(space, spaces.Box) or shape[2:] != rest or len(shape) < 2 or f"torch.{space.dtype}" != str(dtype):
+        raise ValueError(f"{name}: must be a Box ({', '.join(('H', 'W', *map(str, rest)))}) {dtype}, got {space}")
+    if min(shape[:2]) < LEAST_PIXELS:
+        raise ValueError(f"{name}: images of {shape[1]} x {shape[0]} pixels are too small, {LEAST_PIXELS} are needed")
+
+
+def _pooled(maps: Tensor) -> Tensor:
+    """Maps (B, C, H, W) as (B, C, 7, 7): cells that overlap one of theirs, averaged."""
+    return maps if maps.shape[-2:] == (SIDE, SIDE) else F.adaptive_avg_pool2d(maps, SIDE)
+
+
+class RoomsCNN(Encoder):
+    """Three convolutions over colours and depth: 3.2 M multiply-adds and a map of just 7 by 7 at 64 x 64 pixels.
+
+    First weights are orthogonal with gain √2, biases 0, as everywhere in `policies`. Colours are divided by 255 and
+    depth by 5 m, inside the first convolution's weights: a pass over the images would take as long as a layer.
+
+    Args:
+        observation_space: Dict with rgb and depth.
+        channels: C.
+    """
+
+    def __init__(self, observation_space: spaces.Space[Any], *, channels: int = 64) -> None:
+        super().__init__(observation_space)
+        self.channels = channels
+        self.first = nn.Conv2d(4, 32, 6, stride=4, padding=1)
+        self.second = nn.Conv2d(32, 64, 3, stride=2, padding=1)
+        self.third = nn.Conv2d(64, channels, 2)
+        self.scale: Tensor
+        self.register_buffer("scale", torch.tensor([1 / 255] * 3 + [1 / 5]).view(1, 4, 1, 1), persistent=False)
+        for layer in (self.first, self.second, self.third):
+            nn.init.orthogonal_(layer.weight, math.sqrt(2))
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        self.to(memory_format=torch.channels_last)  # as the images lie in memory
+
+    def encode(self, images: Mapping[str, Tensor]) -> Tensor:
+        """See `Encoder.encode`."""
+        seen = torch.cat([images["rgb"], images["depth"].unsqueeze(-1)], -1).permute(0, 3, 1, 2)  # (B, 4, H, W)
+        return self.layers(seen)
+
+    def layers(self, seen: Tensor) -> Tensor:
+        """The map of colours (0 to 255) and depth (m) in (B, 4, H, W) float32."""
+        first = self.first
+        maps = F.relu(F.conv2d(seen, first.weight * self.scale, first.bias, first.stride, first.padding))
+        return F.relu(self.third(F.relu(self.second(maps))))
+
+
+def shipped(name: str) -> dict[str, Tensor]:
+    """The weights that we ship under a name, made by `foveal.experiments.encoder_weights`.
+
+    Raises:
+        ValueError: where the file is not the one that its JSON describes.
+    """
+    data = (WEIGHTS / f"{name}.safetensors").read_bytes()
+    expected = json.loads((WEIGHTS / f"{name}.json").read_text())["sha256"]
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise ValueError(f"{name}.safetensors is not the file that {name}.json describes")
+    return safetensors.torch.load(data)
+
+
+class ImageNet(Encoder):
+    """EfficientNet-Lite0 with its ImageNet weights, frozen: generic, and full of what no task here asks for.
+
+    The map joins the last layers of strides 8 (40 channels) and 16 (112 channels). Stride 32, where classes are told
+    apart, leaves 2 by 2 cells of a frame of 64 pixels: no place for "where".
+
+    Args:
+        observation_space: Dict with rgb.
+        pixels: Images are brought to this height and width first, if it is not 0.
+
+    Raises:
+        ValueError: where the extra `weights` is missing.
+    """
+
+    needs = ("rgb",)
+    TAPS = {2: 6.0, 4: 4.0}
+    """Stages whose outputs are taken, and their standard deviation over photographs, by which they are divided."""
+    CHUNK = 16
+    """Frames at a time: the wide layers of more leave the processor's cache, and take three times as long."""
+
+    def __init__(self, observation_space: spaces.Space[Any], *, pixels: int = 0) -> None:
+        super().__init__(observation_space)
+        model = efficientnet.pretrained().fused()
+        self.stem, self.stages, self.pixels = model.stem, model.stages[: max(self.TAPS) + 1], pixels
+        self.channels = sum(efficientnet.STAGES[tap].channels for tap in self.TAPS)
+        self.to(memory_format=torch.channels_last)
+        self.freeze()
+
+    def encode(self, images: Mapping[str, Tensor]) -> Tensor:
+        """See `Encoder.encode`."""
+        return torch.cat([self._taps(rgb) for rgb in images["rgb"].split(self.CHUNK)])
+
+    def _taps(self, rgb: Tensor) -> Tensor:
+        """The map of a few frames (B, H, W, 3) uint8."""
+        maps = efficientnet.normalised(rgb)
+        if self.pixels and maps.shape[-2:] != (self.pixels, self.pixels):
+            maps = F.interpolate(maps, (self.pixels, self.pixels), mode="bilinear", antialias=True)
+        maps, taken = self.stem(maps), []
+        for number, stage in enumerate(self.stages):
+            maps = stage(maps)
+            if number in self.TAPS:
+                taken.append(_pooled(maps) / self.TAPS[number])
+        return torch.cat(taken, 1)
+
+
+def _shipped_cnn(name: str) -> Callable[[spaces.Space[Any]], Encoder]:
+    def make(observation_space: spaces.Space[Any]) -> Encoder:
+        encoder = RoomsCNN(observation_space)
+        encoder.load_state_dict(shipped(name))
+        return encoder.freeze()
+
+    return make
+
+
+def _frozen_cnn(observation_space: spaces.Space[Any], *, channels: int = 64) -> Encoder:
+    return RoomsCNN(observation_space, channels=channels).freeze()
+
+
+ENCODERS: dict[str, Callable[..., Encoder]] = {
+    "imagenet": ImageNet,
+    "rooms": _shipped_cnn("rooms"),
+    "types": _shipped_cnn("types"),
+    "cnn": RoomsCNN,
+    "random": _frozen_cnn,
+}
+"""By name: a generic one; the small network that learnt to complete frames of our rooms, or to tell which types are in
+view and how far; the same trained with the policy; the same frozen at random. Options are their keyword arguments."""
+
+
+def check_encoder(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that the encoder of this name does not take.
+
+    Raises:
+        ValueError: for an unknown encoder or option (it names the nearest), or for a value out of range.
+    """
+    if name not in ENCODERS:
+        raise ValueError(f"unknown encoder {name!r}{did_you_mean(name, list(ENCODERS))}")
+    parameters = inspect.signature(ENCODERS[name]).parameters.values()
+    valid = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for option, value in options.items():
+        if option not in valid:
+            hint = did_you_mean(option, list(valid)) if valid else "; it has none"
+            raise ValueError(f"encoder {name!r} has no option {option!r}{hint}")
+        low, high = _LIMITS[option]
+        if type(value) is not int or not (low <= value <= high or value == valid[option]):
+            raise ValueError(f"{option}={value!r}: must be a whole number in [{low}, {high}]")
+
+
+def make_encoder(name: str, observation_space: spaces.Space[Any], options: Mapping[str, Any] | None = None) -> Encoder:
+    """Build the encoder of this name.
+
+    Args:
+        name: A key of `ENCODERS`.
+        observation_space: Of a single row.
+        options: What differs from the encoder's defaults; whole numbers.
+
+    Raises:
+        ValueError: for what `check_encoder` refuses, for a space that lacks what the encoder needs, and where its
+            weights are not there.
+    """
+    check_encoder(name, options or {})
+    return ENCODERS[name](observation_space, **(options or {}))
