@@ -9,17 +9,23 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
+from torch import Tensor
 
 from foveal.agents.config import PPOConfig
 from foveal.agents.files import RunError
+from foveal.agents.memory import Sequences
 from foveal.agents.policies import ActorCritic
 from foveal.agents.rollouts import make_world
 from foveal.agents.runs import Run, load_weights
+from foveal.agents.tensors import Tensors, rows_of, to_tensors
 from foveal.envs.batch import BatchEnv
 
 
 class Agent:
-    """A trained policy that acts: NumPy in, NumPy out, no gradients.
+    """A policy that acts on batches: NumPy in and NumPy out, no gradients.
+
+    One with a memory remembers from call to call: `begin` makes it forget, and so does a row's new episode, where
+    the caller tells of it.
 
     Args:
         policy: The actor-critic.
@@ -38,33 +44,72 @@ class Agent:
             world.single_action_space,
         )
         self._generator = torch.Generator().manual_seed(seed)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget: all rows begin an episode with the next call."""
+        self._memory: Tensor | None = None
 
     @torch.no_grad()
-    def __call__(self, observations: NDArray[Any]) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+    def __call__(
+        self, observations: Any, starts: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
         """Act.
 
         Args:
-            observations: (N, ...).
+            observations: (N, ...), or a dict of such.
+            starts: (N,), the rows that begin an episode; by default none, but at the first call all.
 
         Returns:
             Actions (N, ...), and what the agent says about them: ``"value"`` (N,) float32, the discounted
             return it expects, and ``"attention"`` (N, heads, S) float32 where its network attends.
 
         Raises:
-            ValueError: for observations of another shape.
+            ValueError: for observations of another shape, or of another number of rows than it remembers.
         """
-        shape = self._observation_space.shape or ()
-        if observations.shape[1:] != shape or observations.ndim == len(shape):
-            expected = ", ".join(["N", *map(str, shape)])
-            raise ValueError(f"observations have shape {observations.shape}, expected ({expected})")
-        given = torch.tensor(observations, dtype=torch.float32)
-        distribution, values, _ = self.policy(given)
+        given = to_tensors(self._checked(observations))
+        distribution, values, _, self._memory = self.policy(self.policy.perceive(given), self._past(given, starts))
         actions = (distribution.mode() if self.greedy else distribution.sample(self._generator)).numpy()
         if isinstance(self._action_space, spaces.Box):
             actions = np.clip(actions, self._action_space.low, self._action_space.high)
         told = {"value": values.numpy() / (1 - self.config.gamma)}  # the learner scales rewards by 1 - γ
         weights = self.policy.attention(given)
         return actions, told if weights is None else {**told, "attention": weights.numpy()}
+
+    def _checked(self, observations: Any) -> Any:
+        """The observations that the policy was trained on, once their shapes are known to be right."""
+        if not isinstance(self._observation_space, spaces.Dict):
+            check_shape("observations", observations, self._observation_space)
+            return observations
+        for name, space in self._observation_space.items():
+            if name not in observations:
+                raise ValueError(f"observations lack {name!r}; expected {', '.join(self._observation_space)}")
+            check_shape(name, observations[name], space)
+        return {name: observations[name] for name in self._observation_space}
+
+    def _past(self, given: Tensors, starts: NDArray[np.bool_] | None) -> Sequences | None:
+        """What is remembered of the rows, none of whose state is kept without a memory."""
+        rows, width = rows_of(given), self.policy.state_dim
+        if width == 0:
+            return None
+        if self._memory is None:
+            return Sequences.step(torch.zeros(rows, width), torch.ones(rows, dtype=torch.bool))
+        if len(self._memory) != rows:
+            raise ValueError(f"observations of {rows} rows, but the agent remembers {len(self._memory)}: begin() first")
+        begun = torch.zeros(rows, dtype=torch.bool) if starts is None else torch.from_numpy(np.asarray(starts, bool))
+        return Sequences.step(self._memory, begun)
+
+
+def check_shape(name: str, array: NDArray[Any], space: spaces.Space[Any]) -> None:
+    """Refuse what is no batch of elements of a space, by its shape.
+
+    Raises:
+        ValueError: naming the shape that was expected.
+    """
+    shape = space.shape or ()
+    if array.shape[1:] != shape or array.ndim == len(shape):
+        expected = ", ".join(["N", *map(str, shape)])
+        raise ValueError(f"{name} have shape {array.shape}, expected ({expected})")
 
 
 def load_agent(path: str | Path, *, checkpoint: str | None = None, greedy: bool = True, seed: int = 0) -> Agent:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from foveal.envs.batch import BatchEnv
 from foveal.envs.overlay import Annotation
-from foveal.envs.recording import Policy, action_name, decide, twin
+from foveal.envs.recording import Policy, action_name, begin, decide, twin
 from foveal.envs.scene import MEASURES, Scene
 
 _TTC = MEASURES.index("time_to_collision_2d")
@@ -45,6 +45,7 @@ class Episode:
         risky = {"risk": True} if hasattr(world.params, "risk") else {}
         self.world: BatchEnv = twin(world, **risky)
         self._policy = policy_of(self.world)
+        begin(self._policy)
         self._observation, infos = self.world.reset(seed=seed)
         self.actions: list[Any] = []
         self.rewards: list[float] = []

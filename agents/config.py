@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from gymnasium import spaces
 
-from foveal.agents.filters import FILTERS
+from foveal.agents.filters import check_filter
 from foveal.agents.memory import MEMORIES
 from foveal.agents.networks import NETWORKS
 from foveal.agents.options import check_options
@@ -97,9 +97,9 @@ class PPOConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
-        for kind, parts in (("network", NETWORKS), ("filter", FILTERS), ("memory", MEMORIES)):
-            options = check_options(kind, parts, getattr(self, kind), getattr(self, f"{kind}_options"))
-            object.__setattr__(self, f"{kind}_options", options)
+        check_options("network", NETWORKS, self.network, self.network_options)
+        check_filter(self.filter, self.filter_options)
+        check_options("memory", MEMORIES, self.memory, self.memory_options)
         if (self.seed + 1) * self.num_envs > EVALUATION_SEEDS:
             raise ValueError(
                 f"seed={self.seed}: must be below {EVALUATION_SEEDS // self.num_envs} for {self.num_envs} "

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from foveal.agents.drivers import make_driver
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
+from foveal.envs.recording import begin
 from foveal.envs.scene import MEASURES
 
 Policy = Callable[[Any], Any]
-"""Observations (N, …) to actions (N, …), or to a tuple that begins with them."""
+"""Observations (N, …) to actions (N, …), or to a tuple that begins with them; see `foveal.envs.recording.record`."""
 
 RATES = ("success", "collision")
 SHOWN = ("return", "length", "success", "collision", "speed", "spl", "soft_spl", "sel", "distance_to_goal", "curvature")
@@ -146,6 +147,7 @@ def first_episodes(env: BatchEnv, act: Policy, seed: int | Sequence[int]) -> dic
 
     Rows that have ended go on unheeded, so the world must not be one that needs resets, unless it has a single row.
     """
+    begin(act)
     observations, infos = env.reset(seed=seed)
     alive = np.ones(env.num_envs, np.bool_)
     totals = {key: np.zeros(env.num_envs) for key in ("return", "length", "success", "terminated")}

@@ -39,9 +39,7 @@ class GoalVision(nn.Module):
 
     accepts = "Dict of goal, last_action and images"
 
-    def __init__(
-        self, observation_space: spaces.Space[Any], *, encoder: str = "rooms", hidden: int = 32
-    ) -> None:
+    def __init__(self, observation_space: spaces.Space[Any], *, encoder: str = "rooms", hidden: int = 32) -> None:
         super().__init__()
         if not isinstance(observation_space, spaces.Dict):
             raise ValueError(f"network 'goal_vision' takes a {self.accepts}, got {observation_space}")

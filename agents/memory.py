@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from foveal.agents.options import Options, check_options
+from foveal.agents.options import Options, build
 
 
 class Sequences(NamedTuple):
@@ -84,6 +84,5 @@ def make_memory(name: str, inputs: int, options: Options | None = None) -> Any:
 
     Raises:
         ValueError: for an unknown name or option (it names the nearest), or a number out of range.
-        TypeError: for an option of the wrong type.
     """
-    return MEMORIES[name](inputs, **check_options("memory", MEMORIES, name, options or {}))
+    return build("memory", MEMORIES, name, options, inputs)

@@ -16,7 +16,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from foveal.agents.goal_vision import GoalVision
-from foveal.agents.options import Options, check_options
+from foveal.agents.options import Options, build
 
 _SCALES = (1.0, 4.0, 16.0)
 
@@ -170,6 +170,6 @@ def make_network(name: str, observation_space: spaces.Space[Any], options: Optio
     Raises:
         ValueError: for an unknown name or option (it names the nearest), a number out of range, or a space that
             the network does not accept.
-        TypeError: for an option of the wrong type.
     """
-    return NETWORKS[name](observation_space, **check_options("network", NETWORKS, name, options or {}))
+    network: nn.Module = build("network", NETWORKS, name, options, observation_space)
+    return network

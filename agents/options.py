@@ -33,31 +33,42 @@ def options_of(kind: str, parts: Mapping[str, Callable[..., Any]], name: str) ->
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def check_options(
-    kind: str, parts: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any]
-) -> Options:
+def check_options(kind: str, parts: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any]) -> Options:
     """Refuse options that the part of this name does not take; the part itself checks what they may be together.
 
     Returns:
         The options, whole numbers made floats where the default is one.
 
     Raises:
-        ValueError: for an unknown name or option (it names the nearest), or a number out of range.
-        TypeError: for a value of another type than the default's.
+        ValueError: for an unknown name or option (it names the nearest), a value of another type than the default's,
+            or a number out of range.
     """
     valid, checked = options_of(kind, parts, name), {}
     for key, value in options.items():
         if key not in valid:
-            raise ValueError(f"{kind} {name!r} has no option {key!r}{did_you_mean(str(key), list(valid))}")
+            hint = did_you_mean(str(key), list(valid)) if valid else "; it takes none"
+            raise ValueError(f"{kind} {name!r} has no option {key!r}{hint}")
         checked[key] = _checked(key, value, valid[key])
     return checked
+
+
+def build(
+    kind: str, parts: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any] | None, *given: Any
+) -> Any:
+    """Make the part of this name, of what is given and of options.
+
+    Raises:
+        ValueError: for what `check_options` refuses, or the part itself.
+    """
+    checked = check_options(kind, parts, name, options or {})
+    return parts[name](*given, **checked)
 
 
 def _checked(key: str, value: Any, default: Option) -> Option:
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(default):
-        raise TypeError(f"{key}={value!r}: must be {type(default).__name__}, got {type(value).__name__}")
+        raise ValueError(f"{key}={value!r}: must be {type(default).__name__}, got {type(value).__name__}")
     if isinstance(default, int) and not isinstance(default, bool) and not 1 <= value <= MOST:
         raise ValueError(f"{key}={value!r}: must be a whole number in [1, {MOST}]")
     if isinstance(default, float) and not math.isfinite(value):

@@ -41,7 +41,7 @@ class PPO:
     ) -> None:
         self.config, self.extra_losses = config, tuple(extra_losses)
         self.policy = config.make_policy(env.single_observation_space, env.single_action_space)
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), eps=1e-5, fused=True)
+        self.optimizer = torch.optim.Adam([one for _, one in self._trained()], eps=1e-5, fused=True)
         self.generator = torch.Generator().manual_seed(config.seed)
         first_seed, scale = config.seed * config.num_envs, 1 - config.gamma
         self.collector = Collector(env, config.rollout_steps, first_seed, scale, self.policy.state_dim)
@@ -113,7 +113,7 @@ class PPO:
     def state(self) -> Arrays:
         """Everything that decides the learner's future. Some arrays are views: write them before going on."""
         arrays = {f"policy/{name}": tensor.numpy() for name, tensor in self.policy.state_dict().items()}
-        for name, parameter in self.policy.named_parameters():
+        for name, parameter in self._trained():
             arrays |= {f"adam/{key}/{name}": moment.numpy() for key, moment in self._adam(parameter).items()}
         arrays["generator"] = self.generator.get_state().numpy()
         arrays["update_count"] = np.array(self.update_count)
@@ -132,11 +132,15 @@ class PPO:
         except (ValueError, RuntimeError) as error:
             raise RunError(f"{what}: {error}") from None
         load_weights(self.policy, arrays, what)
-        for name, parameter in self.policy.named_parameters():
+        for name, parameter in self._trained():
             self.optimizer.state[parameter] = {
                 key: torch.from_numpy(arrays[f"adam/{key}/{name}"].copy()) for key in self._adam(parameter)
             }
         self.update_count = int(arrays["update_count"])
+
+    def _trained(self) -> list[tuple[str, nn.Parameter]]:
+        """The parameters that Adam moves, by name."""
+        return [(name, one) for name, one in self.policy.named_parameters() if one.requires_grad]
 
     def _adam(self, parameter: nn.Parameter) -> dict[str, Tensor]:
         """Adam's state of a parameter; before the first step, the zeros that Adam starts from."""

@@ -146,9 +146,7 @@ class Rollout:
             centred = minibatch.advantages - minibatch.advantages.mean()
             yield minibatch._replace(advantages=centred / (centred.std(correction=0) + 1e-8))
 
-    def _shares(
-        self, count: int, generator: torch.Generator
-    ) -> Iterator[tuple[Tensor, Tensors, Sequences | None]]:
+    def _shares(self, count: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensors, Sequences | None]]:
         """Places, what is perceived and sequences of `count` random shares of the rollout."""
         if self.state.shape[1] == 0:
             perceived = each(lambda part: part.flatten(0, 1), self.perceived)

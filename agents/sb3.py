@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 from torch import Tensor
 
-from foveal.agents.policies import EgoAttention
+from foveal.agents.networks import EgoAttention
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
 
 _OF_ONE_ROW = {"observation_space": "single_observation_space", "action_space": "single_action_space"}

@@ -75,7 +75,7 @@ def record(
         env: The environment, single or vector.
         policy: Maps observations (1, ...) to actions (1, ...) or to (actions, info), where the dict `info`
             may hold ``attention`` (1, S) or (1, heads, S) and ``action_names``. A second value that is not a
-            dict is ignored, so Stable Baselines' ``predict`` will do.
+            dict is ignored, so Stable Baselines' ``predict`` will do. One that remembers has ``begin()`` too.
         path: Where to write, ``.mp4`` (H.264) or ``.gif``. Of several, ``-0``, ``-1``, ... come before it.
         episodes: How many episodes.
         seed: Episode e is seeded with ``seed + e``; None leaves the seeding to the environment.
@@ -95,6 +95,7 @@ def record(
     played = []
     try:
         for episode, file in enumerate(paths):
+            begin(policy)
             observation = stage.reset(None if seed is None else seed + episode)
             played.append(_play(stage, policy, observation, file, speed, max_steps))
     finally:
@@ -130,6 +131,12 @@ def _play(
         for _ in range(round(_HOLD * video.fps)):
             video.write(last)
     return video.frames, total, length
+
+
+def begin(policy: Policy) -> None:
+    """Tell a policy that remembers that a new episode begins: such a one has a method ``begin()``."""
+    if callable(told := getattr(policy, "begin", None)):
+        told()
 
 
 def decide(policy: Policy, observation: Any, names: Sequence[str], total: float) -> tuple[NDArray[Any], Annotation]:

@@ -44,6 +44,8 @@ class ObjectNavParams(Params):
     semantic: bool = param(False, "observe types (foveal.envs.objectnav.types)")
     gps_compass: bool = param(False, "observe the place and the heading, as seen from the start [m, rad]")
 
+    guide: bool = param(False, "observe what a guide that knows the way would do: to learn from, not to act on")
+
     step_reward: float = param(-0.01, "reward for every action [1]", low=-100, high=100)
     success_reward: float = param(10.0, "reward for ending at the goal [1]", low=-1000, high=1000)
     shaping_reward: float = param(1.0, "reward for coming nearer [1/m]", low=-100, high=100)

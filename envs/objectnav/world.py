@@ -29,6 +29,7 @@ A dict of what the parameters ask for:
 | gps_compass | (3,) float32: metres to the right of and ahead of the start, rad turned to the left since | |
 | goal | index into `categories` | |
 | last_action | one more than the last action; 0 at the start | |
+| guide | what one that knows the way would do next: to learn from, not to act on | |
 
 # Rewards
 
@@ -75,6 +76,7 @@ from foveal.envs.objectnav import metrics
 from foveal.envs.objectnav.episodes import ACTIONS, TERMS, Rules, act_rows, begin_rows, walks
 from foveal.envs.objectnav.expert import TURN
 from foveal.envs.objectnav.goals import Goals
+from foveal.envs.objectnav.guide import advise_rows
 from foveal.envs.objectnav.kit.palettes import Palette
 from foveal.envs.objectnav.obstacles import MOVE_M
 from foveal.envs.objectnav.params import ObjectNavParams
@@ -155,6 +157,8 @@ class ObjectNav(BatchEnv):
         seen = {name: space for name, space in parts.items() if getattr(p, name)}
         seen["goal"] = spaces.Discrete(len(p.categories))
         seen["last_action"] = spaces.Discrete(len(ACTIONS) + 1)
+        if p.guide:
+            seen["guide"] = spaces.Discrete(len(ACTIONS))
         return spaces.Dict(seen), spaces.Discrete(len(ACTIONS))
 
     def _allocate(self) -> dict[str, NDArray[Any]]:
@@ -204,6 +208,8 @@ class ObjectNav(BatchEnv):
         seen["last_action"][rows] = w.last[rows]
         if self.params.gps_compass:
             seen["gps_compass"][rows] = self._place(rows)
+        if self.params.guide:
+            seen["guide"][rows] = self.guidance(rows)
         if not self._images or not rows.size:
             return
         images = self._render(rows)
@@ -271,6 +277,12 @@ class ObjectNav(BatchEnv):
             int(self.tasks.house[task]), int(self.tasks.category[task]), (float(x), float(y)), int(heading), int(tilt)
         )
         return np.zeros(0, np.int8) if found is None else found
+
+    def guidance(self, rows: Rows) -> NDArray[np.int64]:
+        """What a guide that knows the way would do next in some rows (R,); see `foveal.envs.objectnav.guide`."""
+        advice = np.zeros(self.num_envs, np.int64)
+        launch(advise_rows, rows.size, rows, self.tasks, self._task, self._walks, advice)
+        return advice[rows]
 
     @property
     def collided(self) -> NDArray[np.bool_]:

@@ -6,15 +6,9 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from foveal.agents.policies import (
-    MLP,
-    NETWORKS,
-    ActorCritic,
-    Categorical,
-    EgoAttention,
-    Gaussian,
-    make_network,
-)
+from foveal.agents.distributions import Categorical, Gaussian
+from foveal.agents.networks import MLP, EgoAttention, make_network
+from foveal.agents.policies import ActorCritic
 
 ENTITIES = spaces.Box(-1.0, 1.0, (5, 6), np.float32)
 
@@ -137,9 +131,9 @@ def test_the_control_sees_order():
     ("name", "sizes", "space", "message"),
     [
         ("atention", {}, ENTITIES, "unknown network 'atention'; did you mean 'attention'?"),
-        ("attention", {"widht": 8}, ENTITIES, "no size 'widht'; did you mean 'width'?"),
+        ("attention", {"widht": 8}, ENTITIES, "no option 'widht'; did you mean 'width'?"),
         ("attention", {"width": 10**9}, ENTITIES, r"width=1000000000: must be .* in \[1, 4096\]"),
-        ("attention", {"width": 32.0}, ENTITIES, "width=32.0: must be a whole number"),
+        ("attention", {"width": 32.0}, ENTITIES, "width=32.0: must be int, got float"),
         ("attention", {"heads": 3}, ENTITIES, "heads=3: must divide width=64"),
         ("attention", {}, spaces.Box(-1, 1, (5,)), r"takes a Box \(entities, features\)"),
         ("mlp", {}, spaces.Discrete(3), "takes a Box of any shape"),
@@ -150,12 +144,12 @@ def test_networks_refuse(name, sizes, space, message):
         make_network(name, space, sizes)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["attention", "mlp"])
 @pytest.mark.parametrize("shared", [False, True])
 def test_actor_critic(name, shared):
     torch.manual_seed(0)
     policy = ActorCritic(ENTITIES, spaces.Discrete(5), network=name, shared=shared)
-    distribution, values, features = policy(observations())
+    distribution, values, features, _ = policy(observations())
     assert distribution.logits.shape == (7, 5)
     assert values.shape == (7,)
     assert features.shape == (7, policy.actor_features.features_dim)

@@ -6,7 +6,7 @@ import torch
 from gymnasium import make_vec
 from gymnasium.vector import AutoresetMode
 
-from foveal.agents.policies import Gaussian
+from foveal.agents.distributions import Gaussian
 from foveal.agents.ppo import PPO, value_loss
 
 CORRIDOR = "test/Corridor-v0"
@@ -34,7 +34,7 @@ def test_first_policy_gradient_is_the_plain_one(small):
     rollout, _ = learner.collector.collect(learner.policy, learner.generator)
     advantages = rollout.advantages(small.gamma, small.gae_lambda)
     minibatch = next(rollout.minibatches(advantages, 1, torch.Generator()))
-    output = learner.policy(minibatch.observations)
+    output = learner.policy(minibatch.perceived)
     chosen = output.distribution.logits[torch.arange(len(minibatch.places)), minibatch.actions]
     plain = torch.autograd.grad(-(chosen * minibatch.advantages).mean(), learner.policy.policy_head.weight)[0]
     free = dataclasses.replace(small, max_grad_norm=1e6, learning_rate=0.0)
