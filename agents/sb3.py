@@ -1,10 +1,10 @@
-"""Stable-Baselines3: a batched world as its vector environment, ego-attention as its features extractor."""
+"""Stable-Baselines3: a batched world as its vector environment, our networks and filters as features extractors."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -18,7 +18,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 from torch import Tensor
 
-from foveal.agents.policies import EgoAttention
+from foveal.agents.filters import Scalar, make_filter
+from foveal.agents.policies import EgoAttention, make_network
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
 
 _OF_ONE_ROW = {"observation_space": "single_observation_space", "action_space": "single_action_space"}
@@ -212,3 +213,42 @@ class EgoAttentionExtractor(BaseFeaturesExtractor):
     def attention(self, observations: Tensor) -> Tensor:
         """The ego's attention weights (B, heads, S) over the entities of observations (B, S, F)."""
         return self.network.attention(observations)
+
+
+class CodebookExtractor(BaseFeaturesExtractor):
+    """Any of our feature networks with a filter behind it, as an SB3 features extractor.
+
+    ``PPO("MlpPolicy", env, policy_kwargs={"features_extractor_class": CodebookExtractor})``; the arguments below
+    go into ``features_extractor_kwargs``. SB3 puts its extractors into evaluation mode to collect and into training
+    mode to update, so dropout strikes in updates only. A filter's auxiliary loss is not in SB3's loss.
+
+    Args:
+        observation_space: One that the network accepts.
+        network: A key of `foveal.agents.policies.NETWORKS`.
+        sizes: The network's sizes that differ from its defaults.
+        filter: A key of `foveal.agents.filters.FILTERS`.
+        options: The filter's options that differ from its defaults.
+
+    Raises:
+        ValueError: for what `make_network` and `make_filter` refuse.
+        ImportError: where the filter's package is not installed.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        *,
+        network: str = "attention",
+        sizes: dict[str, int] | None = None,
+        filter: str = "codebook",
+        options: Mapping[str, Scalar] | None = None,
+    ) -> None:
+        made = make_network(network, observation_space, sizes)
+        width = int(made.features_dim)  # type: ignore[arg-type]
+        super().__init__(observation_space, features_dim=width)
+        self.network, self.filter = made, make_filter(filter, width, options)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """Filtered features (B, `features_dim`) of observations (B, ...)."""
+        features: Tensor = self.filter(self.network(observations))
+        return features
