@@ -253,6 +253,9 @@ class VQFilter(nn.Module):
         loss, self._loss = self._loss, None
         return self.output.weight.new_zeros(()) if loss is None else loss
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loss": None}  # a loss belongs to its graph, which is neither copied nor pickled
+
     def _quantize(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (..., D) and their numbers (...) for features (..., W)."""
         check_features(features, self.width)

@@ -220,7 +220,8 @@ class CodebookExtractor(BaseFeaturesExtractor):
 
     ``PPO("MlpPolicy", env, policy_kwargs={"features_extractor_class": CodebookExtractor})``; the arguments below
     go into ``features_extractor_kwargs``. SB3 puts its extractors into evaluation mode to collect and into training
-    mode to update, so dropout strikes in updates only. A filter's auxiliary loss is not in SB3's loss.
+    mode to update, so dropout strikes in updates only. It makes the first weights of linear layers orthogonal, the
+    filter's too, unless ``policy_kwargs`` has ``ortho_init=False``. A filter's auxiliary loss is not in SB3's loss.
 
     Args:
         observation_space: One that the network accepts.

@@ -238,8 +238,14 @@ def test_vq_commitment_is_an_auxiliary_loss_taken_once():
     loss.backward()
     assert (net.input.weight.grad != 0).any() and net.output.weight.grad is None
     assert auxiliary_losses(policy) == {"auxiliary_loss": torch.zeros(())}
+    with torch.no_grad():
+        policy(inputs)  # a rollout in training mode
+    assert auxiliary_losses(policy)["auxiliary_loss"] == 0
     policy.eval()(inputs)
     assert auxiliary_losses(policy)["auxiliary_loss"] == 0
+    policy.train()(inputs)
+    assert auxiliary_losses(copy.deepcopy(policy))["auxiliary_loss"] == 0  # a copy has no graph
+    assert auxiliary_losses(policy)["auxiliary_loss"] > 0
     assert auxiliary_losses(nn.Sequential(small("codebook"))) == {}
 
 
