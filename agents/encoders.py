@@ -8,7 +8,6 @@ parameters, is in evaluation mode whatever `train` is told, and keeps no graph: 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from foveal.agents import efficientnet
-from foveal.envs.params import did_you_mean
+from foveal.agents.options import Options, build
 
 SIDE = 7
 """Cells along a side of every map."""
@@ -217,36 +216,12 @@ ENCODERS: dict[str, Callable[..., Encoder]] = {
 view and how far; the same trained with the policy; the same frozen at random. Options are their keyword arguments."""
 
 
-def check_encoder(name: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that the encoder of this name does not take.
-
-    Raises:
-        ValueError: for an unknown encoder or option (it names the nearest), or for a value out of range.
-    """
-    if name not in ENCODERS:
-        raise ValueError(f"unknown encoder {name!r}{did_you_mean(name, list(ENCODERS))}")
-    parameters = inspect.signature(ENCODERS[name]).parameters.values()
-    valid = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    for option, value in options.items():
-        if option not in valid:
-            hint = did_you_mean(option, list(valid)) if valid else "; it has none"
-            raise ValueError(f"encoder {name!r} has no option {option!r}{hint}")
-        low, high = _LIMITS[option]
-        if type(value) is not int or not (low <= value <= high or value == valid[option]):
-            raise ValueError(f"{option}={value!r}: must be a whole number in [{low}, {high}]")
-
-
-def make_encoder(name: str, observation_space: spaces.Space[Any], options: Mapping[str, Any] | None = None) -> Encoder:
+def make_encoder(name: str, observation_space: spaces.Space[Any], options: Options | None = None) -> Encoder:
     """Build the encoder of this name.
 
-    Args:
-        name: A key of `ENCODERS`.
-        observation_space: Of a single row.
-        options: What differs from the encoder's defaults; whole numbers.
-
     Raises:
-        ValueError: for what `check_encoder` refuses, for a space that lacks what the encoder needs, and where its
-            weights are not there.
+        ValueError: for an unknown encoder or option (it names the nearest), a value out of range, a space that lacks
+            what the encoder needs, and where its weights are not there.
     """
-    check_encoder(name, options or {})
-    return ENCODERS[name](observation_space, **(options or {}))
+    encoder: Encoder = build("encoder", ENCODERS, name, options, observation_space)
+    return encoder

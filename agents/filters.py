@@ -27,7 +27,6 @@ codebook      10                     423,074
 from __future__ import annotations
 
 import contextlib
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -44,9 +43,8 @@ from foveal.agents.codebook import (
     check_dropout,
     check_features,
 )
-from foveal.envs.params import did_you_mean
+from foveal.agents.options import Option, check_options
 
-Scalar = bool | int | float | str
 MOST_TOKENS = 256
 
 
@@ -253,6 +251,9 @@ class VQFilter(nn.Module):
         loss, self._loss = self._loss, None
         return self.output.weight.new_zeros(()) if loss is None else loss
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loss": None}  # a loss belongs to its graph, which is neither copied nor pickled
+
     def _quantize(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Codes (..., D) and their numbers (...) for features (..., W)."""
         check_features(features, self.width)
@@ -292,19 +293,7 @@ FILTERS: dict[str, Callable[..., nn.Module]] = {
 """Filters by name: each is made of a width, and of options by keyword."""
 
 
-def filter_options(name: str) -> dict[str, Scalar]:
-    """The options that the filter of this name takes, with their defaults.
-
-    Raises:
-        ValueError: for an unknown name; it names the nearest.
-    """
-    if name not in FILTERS:
-        raise ValueError(f"unknown filter {name!r}{did_you_mean(str(name), list(FILTERS))}")
-    parameters = inspect.signature(FILTERS[name]).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-
-
-def check_filter(name: str, options: Mapping[str, Scalar]) -> None:
+def check_filter(name: str, options: Mapping[str, Option]) -> None:
     """Refuse options that the filter of this name does not take; what depends on the width `make_filter` refuses.
 
     A filter whose package is missing passes: its options may be right.
@@ -313,20 +302,13 @@ def check_filter(name: str, options: Mapping[str, Scalar]) -> None:
         ValueError: for an unknown filter or option (it names the nearest), or for a value of another type or
             out of range.
     """
-    valid = filter_options(name)
-    for option, value in options.items():
-        if option not in valid:
-            takes = did_you_mean(str(option), list(valid)) if valid else "; it takes none"
-            raise ValueError(f"filter {name!r} has no option {option!r}{takes}")
-        kind = type(valid[option])
-        if type(value) is not kind and not (kind is float and type(value) is int):
-            raise ValueError(f"{option}={value!r}: must be {kind.__name__}, got {type(value).__name__}")
-    # Values are checked where they are used, in the constructors; the meta device allocates and draws nothing.
+    checked = check_options("filter", FILTERS, name, options, MOST_CODES)
+    # Ranges are checked where they are used, in the constructors; the meta device allocates and draws nothing.
     with contextlib.suppress(ImportError), torch.device("meta"):
-        FILTERS[name](LARGEST_CODE, **options)
+        FILTERS[name](LARGEST_CODE, **checked)
 
 
-def make_filter(name: str, width: int, options: Mapping[str, Scalar] | None = None) -> nn.Module:
+def make_filter(name: str, width: int, options: Mapping[str, Option] | None = None) -> nn.Module:
     """Build the filter of this name; its first weights come from torch's global generator.
 
     Args:

@@ -36,6 +36,13 @@ def options_of(kind: str, parts: Mapping[str, Callable[..., Any]], name: str) ->
 def check_options(kind: str, parts: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any]) -> Options:
     """Refuse options that the part of this name does not take; the part itself checks what they may be together.
 
+    Args:
+        kind: As for `options_of`.
+        parts: As for `options_of`.
+        name: As for `options_of`.
+        options: By name.
+        most: The greatest whole number that is taken.
+
     Returns:
         The options, whole numbers made floats where the default is one.
 
@@ -48,7 +55,7 @@ def check_options(kind: str, parts: Mapping[str, Callable[..., Any]], name: str,
         if key not in valid:
             hint = did_you_mean(str(key), list(valid)) if valid else "; it takes none"
             raise ValueError(f"{kind} {name!r} has no option {key!r}{hint}")
-        checked[key] = _checked(key, value, valid[key])
+        checked[key] = _checked(key, value, valid[key], most)
     return checked
 
 
@@ -64,13 +71,13 @@ def build(
     return parts[name](*given, **checked)
 
 
-def _checked(key: str, value: Any, default: Option) -> Option:
+def _checked(key: str, value: Any, default: Option, most: int) -> Option:
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(default):
         raise ValueError(f"{key}={value!r}: must be {type(default).__name__}, got {type(value).__name__}")
-    if isinstance(default, int) and not isinstance(default, bool) and not 1 <= value <= MOST:
-        raise ValueError(f"{key}={value!r}: must be a whole number in [1, {MOST}]")
+    if isinstance(default, int) and not isinstance(default, bool) and not min(1, default) <= value <= most:
+        raise ValueError(f"{key}={value!r}: must be a whole number in [{min(1, default)}, {most}]")
     if isinstance(default, float) and not math.isfinite(value):
         raise ValueError(f"{key}={value!r}: must be finite")
     return value  # type: ignore[no-any-return]

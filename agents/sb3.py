@@ -1,4 +1,4 @@
-"""Stable-Baselines3: a batched world as its vector environment, ego-attention as its features extractor."""
+"""Stable-Baselines3: a batched world as its vector environment, our networks and filters as features extractors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 from torch import Tensor
 
-from foveal.agents.networks import EgoAttention
+from foveal.agents.filters import make_filter
+from foveal.agents.networks import EgoAttention, make_network
+from foveal.agents.options import Options
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
 
 _OF_ONE_ROW = {"observation_space": "single_observation_space", "action_space": "single_action_space"}
@@ -212,3 +214,43 @@ class EgoAttentionExtractor(BaseFeaturesExtractor):
     def attention(self, observations: Tensor) -> Tensor:
         """The ego's attention weights (B, heads, S) over the entities of observations (B, S, F)."""
         return self.network.attention(observations)
+
+
+class CodebookExtractor(BaseFeaturesExtractor):
+    """Any of our feature networks with a filter behind it, as an SB3 features extractor.
+
+    ``PPO("MlpPolicy", env, policy_kwargs={"features_extractor_class": CodebookExtractor})``; the arguments below
+    go into ``features_extractor_kwargs``. SB3 puts its extractors into evaluation mode to collect and into training
+    mode to update, so dropout strikes in updates only. It makes the first weights of linear layers orthogonal, the
+    filter's too, unless ``policy_kwargs`` has ``ortho_init=False``. A filter's auxiliary loss is not in SB3's loss.
+
+    Args:
+        observation_space: One that the network accepts.
+        network: A key of `foveal.agents.policies.NETWORKS`.
+        network_options: In which the network differs from its defaults.
+        filter: A key of `foveal.agents.filters.FILTERS`.
+        options: The filter's options that differ from its defaults.
+
+    Raises:
+        ValueError: for what `make_network` and `make_filter` refuse.
+        ImportError: where the filter's package is not installed.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        *,
+        network: str = "attention",
+        network_options: Options | None = None,
+        filter: str = "codebook",
+        options: Options | None = None,
+    ) -> None:
+        made = make_network(network, observation_space, network_options)
+        width = int(made.features_dim)  # type: ignore[arg-type]
+        super().__init__(observation_space, features_dim=width)
+        self.network, self.filter = made, make_filter(filter, width, options)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """Filtered features (B, `features_dim`) of observations (B, ...)."""
+        features: Tensor = self.filter(self.network(observations))
+        return features

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from foveal.agents.agent import Agent, load_agent
 from foveal.agents.evaluation import evaluate
-from foveal.agents.memory import GRU, Sequences, make_memory
+from foveal.agents.memory import GRU, make_memory
 from foveal.agents.ppo import PPO
 from foveal.agents.rollouts import make_world
 from foveal.agents.training import train

@@ -16,7 +16,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 import foveal  # noqa: F401 (registers the ids)
-from foveal.agents.sb3 import BatchVecEnv, EgoAttentionExtractor, make_sb3_vec_env
+from foveal.agents.policies import make_network
+from foveal.agents.sb3 import BatchVecEnv, CodebookExtractor, EgoAttentionExtractor, make_sb3_vec_env
 from foveal.envs.registration import WORLDS
 
 FAST = "foveal/HighwayFast-v0"
@@ -210,6 +211,58 @@ def test_ppo_trains_with_ego_attention(wrap):
     assert any("network" in name for name in changed)
     assert all(torch.isfinite(value).all() for value in after.values())
     assert len(model.ep_info_buffer) > 50 and 0 < np.mean([ep["r"] for ep in model.ep_info_buffer]) < 30
+
+
+def test_codebook_extractor_is_a_network_and_a_filter():
+    env = make_sb3_vec_env(FAST, 2)
+    observations = torch.as_tensor(env.reset())
+    extractor = CodebookExtractor(
+        env.observation_space,
+        network="mlp",
+        network_options={"width": 24, "layers": 1},
+        options={"codes": 8, "dropout": 0.5},
+    )
+    assert extractor.features_dim == 24 and extractor(observations).shape == (2, 24)
+    assert extractor.filter.codes.shape == (8, 10) and extractor.filter.dropout == 0.5
+    bare = CodebookExtractor(env.observation_space, network_options={"width": 32}, filter="none")
+    network = make_network("attention", env.observation_space, {"width": 32})
+    network.load_state_dict(bare.network.state_dict())
+    assert torch.equal(bare(observations), network(observations))
+    for kwargs, message in (
+        ({"network": "mpl"}, "did you mean 'mlp'"),
+        ({"filter": "codebok"}, "did you mean 'codebook'"),
+        ({"options": {"code": 8}}, "did you mean 'codes'"),
+        ({"network_options": {"heads": 3}}, "heads=3"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            CodebookExtractor(env.observation_space, **kwargs)
+
+
+@pytest.mark.parametrize("network", ["attention", "mlp"])
+@pytest.mark.parametrize(
+    ("filter", "options", "codes"),
+    [
+        ("codebook", {"codes": 32}, "filter.codes"),
+        ("codebook", {"codes": 32, "indexing": "gumbel"}, "filter.codes"),
+        ("vq", {"codes": 32}, "filter.quantizer._codebook.embed"),
+    ],
+)
+def test_ppo_trains_through_a_codebook(network, filter, options, codes):
+    env = make_sb3_vec_env(FAST, 16)
+    extractor = {"network": network, "network_options": {"width": 32}, "filter": filter, "options": options}
+    kwargs = {"features_extractor_class": CodebookExtractor, "features_extractor_kwargs": extractor}
+    model = PPO("MlpPolicy", env, n_steps=32, n_epochs=2, batch_size=256, policy_kwargs=kwargs, seed=1, device="cpu")
+    before = {name: value.clone() for name, value in model.policy.state_dict().items()}
+    model.learn(1024)
+    after = model.policy.state_dict()
+    assert not torch.equal(before[f"features_extractor.{codes}"], after[f"features_extractor.{codes}"])
+    for name, parameter in model.policy.features_extractor.named_parameters():
+        assert torch.isfinite(parameter.grad).all(), name
+        assert (parameter.grad != 0).any(), name
+        assert not torch.equal(before[f"features_extractor.{name}"], parameter), name
+    observations = env.reset()
+    first, _ = model.predict(observations, deterministic=True)
+    np.testing.assert_array_equal(model.predict(observations, deterministic=True)[0], first)
 
 
 def test_dqn_trains_and_its_buffer_holds_last_observations_and_timeouts():
