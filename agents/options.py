@@ -28,12 +28,14 @@ def options_of(kind: str, parts: Mapping[str, Callable[..., Any]], name: str) ->
         ValueError: for an unknown name; it names the nearest.
     """
     if name not in parts:
-        raise ValueError(f"unknown {kind} {name!r}{did_you_mean(name, list(parts))}")
+        raise ValueError(f"unknown {kind} {name!r}{did_you_mean(str(name), list(parts))}")
     parameters = inspect.signature(parts[name]).parameters.values()
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def check_options(kind: str, parts: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any]) -> Options:
+def check_options(
+    kind: str, parts: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any], most: int = MOST
+) -> Options:
     """Refuse options that the part of this name does not take; the part itself checks what they may be together.
 
     Args:

@@ -226,7 +226,7 @@ class CodebookExtractor(BaseFeaturesExtractor):
 
     Args:
         observation_space: One that the network accepts.
-        network: A key of `foveal.agents.policies.NETWORKS`.
+        network: A key of `foveal.agents.networks.NETWORKS`.
         network_options: In which the network differs from its defaults.
         filter: A key of `foveal.agents.filters.FILTERS`.
         options: The filter's options that differ from its defaults.
