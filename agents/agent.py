@@ -81,11 +81,12 @@ class Agent:
         if not isinstance(self._observation_space, spaces.Dict):
             check_shape("observations", observations, self._observation_space)
             return observations
-        for name, space in self._observation_space.items():
+        reads = getattr(self.policy.actor_features, "reads", tuple(self._observation_space))
+        for name in reads:
             if name not in observations:
-                raise ValueError(f"observations lack {name!r}; expected {', '.join(self._observation_space)}")
-            check_shape(name, observations[name], space)
-        return {name: observations[name] for name in self._observation_space}
+                raise ValueError(f"observations lack {name!r}; expected {', '.join(reads)}")
+            check_shape(name, observations[name], self._observation_space[name])
+        return {name: observations[name] for name in reads}
 
     def _past(self, given: Tensors, starts: NDArray[np.bool_] | None) -> Sequences | None:
         """What is remembered of the rows, none of whose state is kept without a memory."""

@@ -67,6 +67,10 @@ class PPOConfig:
     """Weight of the entropy bonus at the end [1]."""
     value_coef: float = _number(0.5, 0, 100)
     """Weight of the value loss [1]."""
+    imitation_coef: float = _number(0.0, 0, 100)
+    """Weight at the start of imitating a guide, in worlds that observe one (guide=True) [1]; linear in between."""
+    imitation_coef_end: float = _number(0.0, 0, 100)
+    """Weight of the imitation at the end [1]."""
     max_grad_norm: float = _number(0.5, 0, 1e6)
     """Longest gradient; longer ones are scaled down [1]."""
     network: str = "attention"

@@ -17,6 +17,7 @@ CHANNELS = 32
 """Of the map that comes out, and of the goal's embedding."""
 ACTION_DIM = 6
 """Of the last action's embedding."""
+_IMAGES = ("rgb", "depth", "semantic")
 
 
 class GoalVision(nn.Module):
@@ -33,6 +34,9 @@ class GoalVision(nn.Module):
         encoder: A key of `foveal.agents.encoders.ENCODERS`.
         hidden: Units of the layers inside.
 
+    Attributes:
+        reads: The observations that it needs; others may be missing.
+
     Raises:
         ValueError: for another space, or what `make_encoder` refuses.
     """
@@ -45,6 +49,7 @@ class GoalVision(nn.Module):
             raise ValueError(f"network 'goal_vision' takes a {self.accepts}, got {observation_space}")
         counts = [_count(observation_space, name) for name in ("goal", "last_action")]
         self.encoder = make_encoder(encoder, observation_space)
+        self.reads = ("goal", "last_action", *self.encoder.needs)
         self.goal = nn.Embedding(counts[0], CHANNELS)
         self.last_action = nn.Embedding(counts[1], ACTION_DIM)
         self.compress = nn.Linear(int(self.encoder.channels), CHANNELS)  # type: ignore[arg-type]
@@ -53,10 +58,10 @@ class GoalVision(nn.Module):
         self.features_dim = CELLS * CHANNELS + ACTION_DIM
 
     def perceive(self, observations: Tensors) -> Tensors:
-        """What a frozen encoder makes of observations, as ``map`` (B, C, 7, 7); without one, what the network needs."""
+        """Observations with ``map`` (B, C, 7, 7), what a frozen encoder makes of the images, in their place."""
         assert isinstance(observations, dict)
-        rest = {name: observations[name] for name in ("goal", "last_action")}
-        images = {name: observations[name] for name in self.encoder.needs}  # type: ignore[union-attr]
+        images = {name: observations[name] for name in self.encoder.needs}
+        rest = {name: one for name, one in observations.items() if name not in _IMAGES}
         return {**rest, "map": self.encoder(images)} if self.encoder.frozen else {**rest, **images}
 
     def forward(self, perceived: dict[str, Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from foveal.agents.config import PPOConfig
 from foveal.agents.files import RunError
+from foveal.agents.filters import auxiliary_losses
 from foveal.agents.policies import PolicyOutput
 from foveal.agents.rollouts import Collector, Minibatch, Rollout
 from foveal.agents.runs import Arrays, check_arrays, load_weights
@@ -68,14 +69,13 @@ class PPO:
 
     def update(self, rollout: Rollout) -> Row:
         """Improve policy and values on a rollout; see `learn`."""
-        config, done = self.config, self.update_count / self.config.updates
-        learning_rate = config.learning_rate + done * (config.learning_rate_end - config.learning_rate)
-        entropy_coef = config.entropy_coef + done * (config.entropy_coef_end - config.entropy_coef)
+        config = self.config
+        learning_rate, *coefs = map(self._scheduled, ("learning_rate", "entropy_coef", "imitation_coef"))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         advantages = rollout.advantages(config.gamma, config.gae_lambda)
         measured = [
-            self._improve(minibatch, entropy_coef)
+            self._improve(minibatch, *coefs)
             for _ in range(config.epochs)
             for minibatch in rollout.minibatches(advantages, config.minibatches, self.generator)
         ]
@@ -85,7 +85,13 @@ class PPO:
         explained = 1 - residual / total if total > 0 else None
         return {**means, "explained_variance": explained, "learning_rate": learning_rate}
 
-    def _improve(self, minibatch: Minibatch, entropy_coef: float) -> dict[str, float]:
+    def _scheduled(self, name: str) -> float:
+        """A coefficient on its way from its start to its end."""
+        start, done = getattr(self.config, name), self.update_count / self.config.updates
+        value: float = start + done * (getattr(self.config, f"{name}_end") - start)
+        return value
+
+    def _improve(self, minibatch: Minibatch, entropy_coef: float, imitation_coef: float = 0.0) -> dict[str, float]:
         """One gradient step."""
         config = self.config
         output = self.policy(minibatch.perceived, minibatch.sequences)
@@ -95,7 +101,11 @@ class PPO:
         policy_loss = -torch.min(ratio * minibatch.advantages, clipped * minibatch.advantages).mean()
         values_loss = value_loss(output.values, minibatch.values, minibatch.returns, config.value_clip)
         entropy = output.distribution.entropy().mean()
-        extra = {name: loss for hook in self.extra_losses for name, loss in hook(minibatch, output).items()}
+        extra = auxiliary_losses(self.policy)
+        if imitation_coef > 0:
+            extra["imitation_loss"] = imitation_coef * imitation_loss(minibatch, output)
+        for hook in self.extra_losses:
+            extra |= hook(minibatch, output)
         loss = policy_loss + config.value_coef * values_loss - entropy_coef * entropy + sum(extra.values())
         self.optimizer.zero_grad()
         loss.backward()
@@ -147,6 +157,22 @@ class PPO:
         kept, zeros = self.optimizer.state[parameter], torch.zeros_like(parameter, requires_grad=False)
         step = kept.get("step", torch.zeros(()))
         return {"step": step, **{key: kept.get(key, zeros) for key in ("exp_avg", "exp_avg_sq")}}
+
+
+def imitation_loss(minibatch: Minibatch, output: PolicyOutput) -> Tensor:
+    """Mean negative log-likelihood of what the guide would have done where the policy went (DAgger's data).
+
+    Source: Ross, Gordon and Bagnell, "A reduction of imitation learning and structured prediction to no-regret online
+    learning" (AISTATS 2011, arXiv:1011.0686).
+
+    Raises:
+        RunError: where the world observes no guide.
+    """
+    perceived, sequences = minibatch.perceived, minibatch.sequences
+    if not isinstance(perceived, dict) or "guide" not in perceived:
+        raise RunError("imitation_coef: the world must observe a guide (--set guide=true)")
+    guide = perceived["guide"] if sequences is None else perceived["guide"][sequences.wanted.flatten()]
+    return -output.distribution.log_prob(guide).mean()
 
 
 def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float) -> Tensor:

@@ -1,0 +1,135 @@
+"""The visual policy on object navigation: what it is made of, what it keeps, and that it learns."""
+
+import dataclasses
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+import foveal  # noqa: F401
+from foveal.agents.agent import load_agent
+from foveal.agents.config import PPOConfig
+from foveal.agents.evaluation import evaluate
+from foveal.agents.files import RunError
+from foveal.agents.goal_vision import GoalVision
+from foveal.agents.memory import Sequences
+from foveal.agents.ppo import PPO
+from foveal.agents.rollouts import make_world
+from foveal.agents.tensors import to_tensors
+from foveal.agents.training import train
+
+WORLD = "foveal/ObjectNav-v0"
+ROOMS = {"scenes": "procedural", "houses": 1, "rooms": 1, "width": 32, "height": 32}
+
+
+@pytest.fixture(scope="module")
+def config():
+    return PPOConfig(
+        env_id=WORLD,
+        env_params={**ROOMS, "guide": True},
+        num_envs=4,
+        rollout_steps=6,
+        total_steps=4 * 6 * 4,
+        epochs=1,
+        minibatches=2,
+        gamma=0.99,
+        network="goal_vision",
+        network_options={"encoder": "random"},
+        filter="codebook",
+        memory="gru",
+        memory_options={"width": 16},
+        tensorboard=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def world(config):
+    return make_world(WORLD, 4, config.env_params)
+
+
+def test_features_are_the_papers(world):
+    torch.manual_seed(0)
+    network = GoalVision(world.single_observation_space, encoder="random")
+    assert network.features_dim == 7 * 7 * 32 + 6 == 1574
+    seen = to_tensors(world.reset(seed=0)[0])
+    perceived = network.perceive(seen)
+    assert perceived["map"].shape == (4, 64, 7, 7)
+    assert perceived.keys() == {"map", "goal", "last_action", "guide"}
+    features = network(perceived)
+    assert features.shape == (4, 1574)
+    tiled = network.goal(seen["goal"])[:, :, None, None].expand(-1, -1, 7, 7)
+    weights = torch.cat([network.join_map.weight, network.join_goal.weight], 1)[:, :, None, None]
+    compressed = torch.relu(network.compress(perceived["map"].permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+    joined = torch.relu(torch.conv2d(torch.cat([compressed, tiled], 1), weights, network.join_map.bias))
+    expected = network.combine(joined.permute(0, 2, 3, 1)).flatten(1)
+    torch.testing.assert_close(features[:, :1568], expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(features[:, 1568:], network.last_action(seen["last_action"]))
+
+
+def test_a_frozen_encoder_is_asked_once_and_a_trained_one_learns(config):
+    for encoder, kept in (("random", "map"), ("cnn", "rgb")):
+        learner = PPO(dataclasses.replace(config, network_options={"encoder": encoder}), make_world(WORLD, 4, ROOMS))
+        before = {name: one.clone() for name, one in learner.policy.named_parameters()}
+        learner.learn()
+        assert kept in learner.collector.rollout.perceived
+        moved = {name for name, one in learner.policy.named_parameters() if not torch.equal(one, before[name])}
+        assert any("encoder" in name for name in moved) == (encoder == "cnn")
+        assert {"filter.codes", "memory.input.weight", "actor_features.goal.weight"} <= moved
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (spaces.Box(0, 1, (3,)), "takes a Dict of goal, last_action and images"),
+        (spaces.Dict(goal=spaces.Discrete(3)), "needs the observation 'last_action'"),
+        (spaces.Dict(goal=spaces.Discrete(3), last_action=spaces.Discrete(7)), "needs the observation 'rgb'"),
+    ],
+)
+def test_refuses(space, message):
+    with pytest.raises(ValueError, match=message):
+        GoalVision(space, encoder="cnn")
+
+
+def test_imitation_pulls_towards_the_guide(config):
+    """On the same frames again and again, the guide's actions become the likeliest."""
+    alone = dataclasses.replace(config, imitation_coef=1.0, imitation_coef_end=1.0, epochs=8, total_steps=24 * 20)
+    learner = PPO(alone, make_world(WORLD, 4, config.env_params))
+    rollout, _ = learner.collector.collect(learner.policy, learner.generator)
+    losses = [learner.update(rollout)["imitation_loss"] for _ in range(12)]
+    assert losses[-1] < 0.3 * losses[0]
+    blind = PPO(dataclasses.replace(alone, env_params=ROOMS), make_world(WORLD, 4, ROOMS))
+    with pytest.raises(RunError, match="the world must observe a guide"):
+        blind.learn()
+
+
+def test_steps_equal_the_whole_sequence(config, world):
+    torch.manual_seed(0)
+    policy = config.make_policy(world.single_observation_space, world.single_action_space).eval()
+    observations, _ = world.reset(seed=3)
+    state, starts, seen, values = torch.zeros(4, 16), torch.ones(4, dtype=torch.bool), [], []
+    with torch.no_grad():
+        for _ in range(5):
+            seen.append(policy.perceive(to_tensors(observations)))
+            output = policy(seen[-1], Sequences.step(state, starts))
+            state, starts = output.state, torch.zeros(4, dtype=torch.bool)
+            values.append(output.values)
+            observations, *_ = world.step(np.zeros(4, np.int64))
+        whole = {name: torch.stack([one[name] for one in seen], 1).flatten(0, 1) for name in seen[0]}
+        starts = torch.zeros(4, 5, dtype=torch.bool)
+        starts[:, 0] = True
+        at_once = policy(whole, Sequences(torch.zeros(4, 16), starts, torch.ones_like(starts)))
+    torch.testing.assert_close(at_once.values.unflatten(0, (4, 5)), torch.stack(values, 1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(at_once.state, state, atol=1e-5, rtol=1e-5)
+
+
+def test_a_run_is_evaluated_where_no_guide_is(config, tmp_path):
+    agent = load_agent(train(config, tmp_path / "run", progress=False))
+    told = evaluate(WORLD, agent, episodes=3, duration=5, **ROOMS)
+    assert told.per_episode["length"].max() <= 5
+    single = gym.make(WORLD, **ROOMS)
+    observation, _ = single.reset(seed=0)
+    agent.begin()
+    action, _ = agent({name: np.asarray(one)[None] for name, one in observation.items()})
+    assert single.action_space.contains(action[0])
