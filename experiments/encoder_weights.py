@@ -3,8 +3,8 @@
     python -m foveal.experiments.encoder_weights rooms types   # trains, and writes agents/weights/
     python -m foveal.experiments.encoder_weights --probe       # a table
 
-"rooms" learns without labels: half of the squares of 8 by 8 pixels of a frame of colours and depth are blanked out, and a
-small decoder, thrown away later, completes the frame from the encoder's map (He et al., "Masked autoencoders", CVPR
+"rooms" learns without labels: half of the squares of 8 by 8 pixels of a frame of colours and depth are blanked out, and
+a small decoder, thrown away later, completes the frame from the encoder's map (He et al., "Masked autoencoders", CVPR
 2022, arXiv:2111.06377; Vincent et al., ICML 2008). "types" learns what no camera tells: which types fill 0.2 % of the
 image or more, and how far the nearest point of each is. Frames are what walkers see in the training houses; losses and
 probes are told for the houses of the validation split.
