@@ -55,10 +55,11 @@ class Settings:
 
     seed: int = 0
     ithor_houses: int = 80
-    procedural_houses: int = 64
-    frames: int = 49_152
-    held_out_frames: int = 6_144
-    steps: int = 3_500
+    procedural_houses: int = 40
+    held_out_houses: int = 20
+    frames: int = 32_768
+    held_out_frames: int = 4_096
+    steps: int = 2_000
     batch: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
@@ -116,13 +117,11 @@ def frames_of(split: str, houses: dict[str, int], count: int, seed: int) -> Fram
 def _kept(env: Any, observations: dict[str, NDArray[Any]], infos: dict[str, Any], first_house: int) -> Frames:
     labels = label(env, observations, infos)
     semantic, depth = observations["semantic"], observations["depth"]
-    nearest = np.full((len(depth), len(TYPES)), np.inf, np.float16)
+    nearest = np.full((len(depth), len(TYPES)), np.inf, np.float32)
     row = np.arange(len(depth))[:, None, None]
-    farthest_first = np.argsort(-depth, axis=None)  # of several writes to a place, the last one stays
-    numbers = (row * len(TYPES) + semantic).ravel()[farthest_first]
-    nearest.ravel()[numbers] = depth.ravel()[farthest_first]
+    np.minimum.at(nearest, (row, semantic), depth)
     labels = labels._replace(house=labels.house + first_house)
-    return Frames(observations["rgb"], depth.astype(np.float16), shares(semantic), nearest, labels)
+    return Frames(observations["rgb"], depth.astype(np.float16), shares(semantic), nearest.astype(np.float16), labels)
 
 
 class Completion(nn.Module):
@@ -131,18 +130,20 @@ class Completion(nn.Module):
     def __init__(self, encoder: RoomsCNN, frames: Frames) -> None:
         super().__init__()
         self.encoder = encoder
-        self.grow = nn.ConvTranspose2d(encoder.channels, 128, 2)  # 7 by 7 to 8 by 8
-        self.paint = nn.Conv2d(128, 4 * SQUARE**2, 1)
+        self.grow = nn.ConvTranspose2d(encoder.channels, 96, 2)  # 7 by 7 cells to 8 by 8 squares
+        self.paint = nn.Conv2d(96, 4 * SQUARE**2, 1)
+        self.middle, self.spread = torch.tensor([[150.0, 150, 150, 2], [50, 50, 50, 1]])
         self.to(memory_format=torch.channels_last)
 
     def forward(self, images: dict[str, Tensor], frames: Frames, numbers: NDArray[np.int64]) -> Tensor:
         """Mean loss of a batch: Huber's, of colours in units of their spread and of depth in metres."""
-        seen = torch.cat([images["rgb"], images["depth"].clamp(max=FAR_M).unsqueeze(-1)], -1).permute(0, 3, 1, 2)
-        squares = torch.rand(len(seen), 1, seen.shape[2] // SQUARE, seen.shape[3] // SQUARE) < BLANK_SHARE
-        blank = squares.repeat_interleave(SQUARE, 2).repeat_interleave(SQUARE, 3)
-        drawn = self.paint(F.relu(self.grow(self.encoder.layers(seen * ~blank))))  # (B, 4 * 64, 8, 8)
-        middle, spread = seen.new_tensor([[150, 150, 150, 2], [50, 50, 50, 1]]).view(2, 1, 4, 1, 1)
-        return F.smooth_l1_loss(drawn, F.pixel_unshuffle((seen - middle) / spread, SQUARE))
+        seen = torch.cat([images["rgb"], images["depth"].clamp(max=FAR_M).unsqueeze(-1)], -1)  # (B, 64, 64, 4)
+        squares = seen.view(len(seen), 8, SQUARE, 8, SQUARE, 4)
+        blanked = squares * (torch.rand(len(seen), 8, 1, 8, 1, 1) >= BLANK_SHARE)
+        maps = self.encoder.layers(blanked.view_as(seen).permute(0, 3, 1, 2))
+        drawn = self.paint(F.relu(self.grow(maps))).permute(0, 2, 3, 1)  # (B, 8, 8, 4 * 64)
+        wanted = ((squares - self.middle) / self.spread).transpose(2, 3).flatten(3)
+        return F.smooth_l1_loss(drawn, wanted)
 
 
 class Naming(nn.Module):
@@ -181,7 +182,7 @@ def fit(name: str, frames: Frames, held_out: Frames, settings: Settings) -> tupl
     encoder = RoomsCNN(_space())
     objective = OBJECTIVES[name](encoder, frames)
     optimiser = torch.optim.AdamW(objective.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.steps, pct_start=0.05)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
     losses, told, begin = [], [], time.perf_counter()
     for step in range(1, settings.steps + 1):
         numbers = random.integers(len(frames.rgb), size=settings.batch)
@@ -239,7 +240,7 @@ def features_of(encoder: Encoder, frames: Frames) -> NDArray[np.float32]:
 
 
 def _probed(encoder: Encoder, frames: Frames, held_out: Frames) -> Scores:
-    some = np.arange(0, len(frames.rgb), 4)  # enough for so few weights
+    some = np.arange(0, len(frames.rgb), 3)  # enough for so few weights
     fewer = Frames(*(part[some] for part in frames[:-1]), Labels(*(part[some] for part in frames.labels)))  # type: ignore[arg-type]
     return probe(
         features_of(encoder, fewer), fewer.labels, features_of(encoder, held_out), held_out.labels, per_goal=True
@@ -303,7 +304,7 @@ def _frames_per_second(encoder: Encoder, frames: Frames) -> float:
     return 256 / best
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """See the module."""
     parser = argparse.ArgumentParser(prog="python -m foveal.experiments.encoder_weights", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to train: {', '.join(OBJECTIVES)}")
@@ -311,7 +312,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     for field in dataclasses.fields(Settings):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(field.default), default=field.default)
-    given = vars(parser.parse_args())
+    given = vars(parser.parse_args(arguments))
     names, probing = given.pop("names"), given.pop("probe")
     if unknown := [name for name in names if name not in OBJECTIVES]:
         parser.error(f"unknown weights {unknown[0]!r}{did_you_mean(unknown[0], list(OBJECTIVES))}")
@@ -321,7 +322,8 @@ def main() -> None:
     settings = Settings(**given)
     houses = {"ithor": settings.ithor_houses, "procedural": settings.procedural_houses}
     frames = frames_of("train", houses, settings.frames, settings.seed)
-    held_out = frames_of("val", {"ithor": 0, "procedural": 20}, settings.held_out_frames, settings.seed + 1)
+    houses = dict.fromkeys(houses, settings.held_out_houses)
+    held_out = frames_of("val", houses, settings.held_out_frames, settings.seed + 1)
     print(f"{len(frames.rgb):,} frames, {len(held_out.rgb):,} held out", file=sys.stderr)
     for name in names:
         make(name, frames, held_out, settings)
