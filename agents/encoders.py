@@ -124,7 +124,7 @@ class RoomsCNN(Encoder):
         for layer in (self.first, self.second, self.third):
             nn.init.orthogonal_(layer.weight, math.sqrt(2))
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        self.to(memory_format=torch.channels_last)  # as the images lie in memory
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # as the images lie in memory
 
     def encode(self, images: Mapping[str, Tensor]) -> Tensor:
         """See `Encoder.encode`."""
@@ -176,7 +176,7 @@ class ImageNet(Encoder):
         model = efficientnet.pretrained().fused()
         self.stem, self.stages, self.pixels = model.stem, model.stages[: max(self.TAPS) + 1], pixels
         self.channels = sum(efficientnet.STAGES[tap].channels for tap in self.TAPS)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.freeze()
 
     def encode(self, images: Mapping[str, Tensor]) -> Tensor:

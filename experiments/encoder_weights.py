@@ -111,7 +111,7 @@ def frames_of(split: str, houses: dict[str, int], count: int, seed: int) -> Fram
         env.close()
     together = [np.concatenate(part) for part in zip(*(part[:-1] for part in parts), strict=True)]
     labels = Labels(*(np.concatenate(part) for part in zip(*(part.labels for part in parts), strict=True)))
-    return Frames(*together, labels)
+    return Frames._make([*together, labels])
 
 
 def _kept(env: Any, observations: dict[str, NDArray[Any]], infos: dict[str, Any], first_house: int) -> Frames:
@@ -133,7 +133,7 @@ class Completion(nn.Module):
         self.grow = nn.ConvTranspose2d(encoder.channels, 96, 2)  # 7 by 7 cells to 8 by 8 squares
         self.paint = nn.Conv2d(96, 4 * SQUARE**2, 1)
         self.middle, self.spread = torch.tensor([[150.0, 150, 150, 2], [50, 50, 50, 1]])
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: dict[str, Tensor], frames: Frames, numbers: NDArray[np.int64]) -> Tensor:
         """Mean loss of a batch: Huber's, of colours in units of their spread and of depth in metres."""
@@ -229,7 +229,7 @@ def _normalise(encoder: RoomsCNN, frames: Frames) -> None:
     size = maps.square().mean((0, 2, 3)).sqrt()
     size[size < 1e-3] = 1.0  # a dead channel stays dead
     encoder.third.weight /= size.view(-1, 1, 1, 1)
-    encoder.third.bias /= size  # type: ignore[operator]
+    encoder.third.bias /= size
 
 
 @torch.no_grad()
@@ -241,7 +241,8 @@ def features_of(encoder: Encoder, frames: Frames) -> NDArray[np.float32]:
 
 def _probed(encoder: Encoder, frames: Frames, held_out: Frames) -> Scores:
     some = np.arange(0, len(frames.rgb), 3)  # enough for so few weights
-    fewer = Frames(*(part[some] for part in frames[:-1]), Labels(*(part[some] for part in frames.labels)))  # type: ignore[arg-type]
+    labels = Labels(*(part[some] for part in frames.labels))
+    fewer = Frames._make([*(part[some] for part in frames[:-1]), labels])
     return probe(
         features_of(encoder, fewer), fewer.labels, features_of(encoder, held_out), held_out.labels, per_goal=True
     )
@@ -255,7 +256,7 @@ def _space() -> gym.spaces.Dict:
 
 def make(name: str, frames: Frames, held_out: Frames, settings: Settings) -> None:
     """Train an encoder and write its weights, with all that is known of them beside."""
-    begin, processor = time.perf_counter(), time.process_time()
+    made_with, begin, processor = provenance(), time.perf_counter(), time.process_time()
     encoder, losses = fit(name, frames, held_out, settings)
     seconds, processor = time.perf_counter() - begin, time.process_time() - processor
     data = safetensors.torch.save(encoder.state_dict())
@@ -263,7 +264,7 @@ def make(name: str, frames: Frames, held_out: Frames, settings: Settings) -> Non
     card = {
         "sha256": hashlib.sha256(data).hexdigest(),
         "objective": " ".join((OBJECTIVES[name].__doc__ or "").split()),
-        **provenance(),
+        **made_with,
         **dataclasses.asdict(settings),
         "seconds": round(seconds, 1),
         "processor_seconds": round(processor, 1),
