@@ -241,7 +241,7 @@ def features_of(encoder: Encoder, frames: Frames) -> NDArray[np.float32]:
 
 def _probed(encoder: Encoder, frames: Frames, held_out: Frames) -> Scores:
     some = np.arange(0, len(frames.rgb), 3)  # enough for so few weights
-    labels = Labels(*(part[some] for part in frames.labels))
+    labels = Labels._make(part[some] for part in frames.labels)
     fewer = Frames._make([*(part[some] for part in frames[:-1]), labels])
     return probe(
         features_of(encoder, fewer), fewer.labels, features_of(encoder, held_out), held_out.labels, per_goal=True
