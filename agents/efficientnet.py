@@ -124,7 +124,7 @@ class EfficientNetLite0(nn.Module):
     def fused(self) -> Self:
         """The same with each normalisation inside its convolution; for evaluation only."""
         for layer in self.modules():
-            if isinstance(layer, Convolution):
+            if isinstance(layer, Convolution) and isinstance(layer.norm, nn.BatchNorm2d):
                 layer.convolution = fuse_conv_bn_eval(layer.convolution, layer.norm)
                 layer.norm = nn.Identity()
         return self

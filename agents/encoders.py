@@ -39,7 +39,7 @@ class Encoder(nn.Module):
         observation_space: Of a single row: a Dict with the images that the encoder `needs`.
 
     Raises:
-        ValueError: where the space lacks one of them, or they are smaller than 16 pixels along a side.
+        ValueError: where the space lacks one of them, their sizes differ, or they are below 16 pixels along a side.
     """
 
     channels: int
@@ -52,6 +52,9 @@ class Encoder(nn.Module):
             raise ValueError(f"encoders take a Dict with {' and '.join(self.needs)}, got {observation_space}")
         for name in self.needs:
             _check_image(name, observation_space.get(name))
+        sizes = {observation_space[name].shape[:2] for name in self.needs}  # type: ignore[index]
+        if len(sizes) > 1:
+            raise ValueError(f"{' and '.join(self.needs)} must have the same size, got {observation_space}")
 
     def encode(self, images: Mapping[str, Tensor]) -> Tensor:
         """A map (B, C, H', W') of images; `forward` brings it to 7 by 7."""
@@ -120,7 +123,7 @@ class RoomsCNN(Encoder):
         for layer in (self.first, self.second, self.third):
             nn.init.orthogonal_(layer.weight, math.sqrt(2))
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-        self.to(memory_format=torch.channels_last)  # as the images lie in memory
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # as the images lie in memory
 
     def encode(self, images: Mapping[str, Tensor]) -> Tensor:
         """See `Encoder.encode`."""
@@ -172,7 +175,7 @@ class ImageNet(Encoder):
         model = efficientnet.pretrained().fused()
         self.stem, self.stages, self.pixels = model.stem, model.stages[: max(self.TAPS) + 1], pixels
         self.channels = sum(efficientnet.STAGES[tap].channels for tap in self.TAPS)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.freeze()
 
     def encode(self, images: Mapping[str, Tensor]) -> Tensor:

@@ -76,7 +76,9 @@ def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_exactly_the_modules_on_disk(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if name.endswith(".py")} == modules_on_disk()
-    assert {name for name in names if name.startswith("foveal/") and not name.endswith(".py")} == {"foveal/py.typed"}
+    weights = {f"foveal/agents/weights/{name}.{end}" for name in ("rooms", "types") for end in ("json", "safetensors")}
+    others = {name for name in names if name.startswith("foveal/") and not name.endswith(".py")}
+    assert others == {"foveal/py.typed"} | weights
 
 
 def test_package_list_is_complete() -> None:
