@@ -111,6 +111,7 @@ class Finding:
         level: Of confidence, after Holm's correction.
         p: Two-sided p-value against the bound, before the correction.
         n: Seeds that were compared.
+        improvement: Of two rows, how likely a run of the first has more of the metric than one of the second.
         verdict: ``"holds"``, ``"refuted"`` or ``"undetermined"``.
         note: What else to know; may be empty.
     """
@@ -122,6 +123,7 @@ class Finding:
     level: float
     p: float
     n: int
+    improvement: float | None
     verdict: Verdict
     note: str
 
@@ -136,28 +138,42 @@ def judge(claims: Sequence[Claim], results: Results) -> list[Finding]:
     Raises:
         ValueError: for a claim about an unknown row or metric.
     """
-    values, intervals, notes, ps = [], list[Interval | None](), list[str](), list[float]()
-    for claim in claims:
-        samples = claim.contrasts(results)
-        values.append(samples)
-        interval, note = RULES[claim.rule](samples) if len(samples) > 1 else (None, "")
-        if len(samples) < LEAST_SEEDS:
-            note = f"fewer than {LEAST_SEEDS} seeds"
-        elif not results.complete:
-            note = "cells are missing"
-        decidable = interval is not None and len(samples) >= LEAST_SEEDS and results.complete
-        ps.append(max(p_value(interval, edge) for edge in claim.edges) if interval and decidable else 1.0)
-        intervals.append(interval)
-        notes.append(note)
-    findings = []
-    for claim, samples, interval, note, p, alpha in zip(claims, values, intervals, notes, ps, holm(ps), strict=True):
-        value = low = high = None
-        verdict: Verdict = "undetermined"
-        if interval is not None:
-            value, (low, high) = float(samples.mean()), interval(1 - alpha)
-            verdict = _verdict(claim, low, high) if p <= alpha else "undetermined"
-        findings.append(Finding(claim, value, low, high, 1 - alpha, p, len(samples), verdict, note))
-    return findings
+    tests = [_test(claim, results) for claim in claims]
+    levels = holm([p for *_, p in tests])
+    return [_finding(claim, results, *test, alpha) for claim, test, alpha in zip(claims, tests, levels, strict=True)]
+
+
+def _test(claim: Claim, results: Results) -> tuple[NDArray[np.float64], Interval | None, str, float]:
+    """Differences, their interval where there is one, a note, and the p-value: 1 where nothing may be decided."""
+    samples = claim.contrasts(results)
+    if len(samples) < 2:
+        return samples, None, f"fewer than {LEAST_SEEDS} seeds", 1.0
+    interval, note = RULES[claim.rule](samples)
+    if len(samples) < LEAST_SEEDS:
+        return samples, interval, f"fewer than {LEAST_SEEDS} seeds", 1.0
+    if not results.complete:
+        return samples, interval, "cells are missing", 1.0
+    return samples, interval, note, max(p_value(interval, edge) for edge in claim.edges)
+
+
+def _finding(
+    claim: Claim,
+    results: Results,
+    samples: NDArray[np.float64],
+    interval: Interval | None,
+    note: str,
+    p: float,
+    alpha: float,
+) -> Finding:
+    value = low = high = improvement = None
+    verdict: Verdict = "undetermined"
+    if interval is not None:
+        value, (low, high) = float(samples.mean()), interval(1 - alpha)
+        if p <= alpha:
+            verdict = _verdict(claim, low, high)
+    if len(claim.variants) == 2 and len(samples) >= LEAST_SEEDS:
+        improvement = probability_of_improvement(*(results.values(row, claim.metric) for row in claim.variants))
+    return Finding(claim, value, low, high, 1 - alpha, p, len(samples), improvement, verdict, note)
 
 
 def _verdict(claim: Claim, low: float, high: float) -> Verdict:

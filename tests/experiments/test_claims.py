@@ -190,6 +190,7 @@ def test_few_seeds_and_missing_cells_leave_everything_undetermined():
     assert partial.verdict == "undetermined" and partial.note == "cells are missing"
     (single,) = judge([claim()], results_of({"a": A[:1], "b": B[:1]}))
     assert (single.value, single.ci_low, single.ci_high, single.n) == (None, None, None, 1)
+    assert single.verdict == "undetermined" and single.note == "fewer than 10 seeds"
 
 
 def test_claims_of_a_page_are_corrected_together():
