@@ -48,13 +48,32 @@ PRESETS = {
     "standard": Drives(seeds=10, core_hours=1.5, steps=500_000, episodes=512),
 }
 
-VARIANTS = {
-    "attention": {"network": "attention", "learning_rate": 3e-3},
-    "mlp": {"network": "mlp", "learning_rate": 3e-3},
+_LEARNER: dict[str, Any] = {
+    "num_envs": 64,
+    "rollout_steps": 16,
+    "epochs": 4,
+    "minibatches": 4,
+    "learning_rate": 3e-3,
+    "learning_rate_end": 0.0,
+    "gamma": 0.95,
+    "gae_lambda": 0.9,
+    "clip": 0.2,
+    "value_clip": 0.2,
+    "entropy_coef": 0.01,
+    "entropy_coef_end": 0.0,
+    "value_coef": 0.5,
+    "max_grad_norm": 0.5,
+    "shared": True,
+    "torch_threads": 1,
 }
+VARIANTS = {
+    "attention": {**_LEARNER, "network": "attention", "network_sizes": {"width": 64, "heads": 2, "layers": 2}},
+    "mlp": {**_LEARNER, "network": "mlp", "network_sizes": {"width": 128, "layers": 2}},
+}
+"""What is compared, spelled out, so that a change of the learner's defaults does not change the experiment unseen."""
 
-_ALL = {"observation_vehicles_count": 16, "vehicles_count": 10}
-SETTINGS = {
+_ALL: dict[str, Any] = {"observation_vehicles_count": 16, "vehicles_count": 10}
+SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "nearest": {
         "train": {},
         "denser": {"vehicles_count": 30, "vehicles_density": 1.5},
@@ -118,7 +137,7 @@ CLAIMS = (
         rule="two-way",
     ),
     Claim(
-        name="attention does not",
+        name="attention loses nothing then",
         estimand="return lost by attention, trained sorted, tested shuffled",
         variants=("attention/sorted",),
         metric="lost when reordered",
@@ -143,7 +162,7 @@ def run(cell: Cell, budget: Drives) -> dict[str, Any]:
     setting = SETTINGS[cell.setting]
     config = PPOConfig(
         env_id=WORLD,
-        env_params=dict(setting["train"]),
+        env_params=setting["train"],
         seed=cell.seed + 1,  # the defaults were chosen on seed 0
         total_steps=budget.steps,
         tensorboard=False,

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
 from foveal.agents.files import replace_file
@@ -18,7 +19,7 @@ from foveal.experiments.grid import Results
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 """Of variants, in their order: those of Okabe and Ito, which the colour-blind can tell apart."""
-VERDICTS = {"holds": "#1a7f4b", "refuted": "#c0392b", "undetermined": "#7a7a7a"}
+VERDICTS = {"holds": "#1a7f4b", "refuted": "#c0392b", "undetermined": "#64748f"}
 _INK, _PALE = "#222222", "#8a8a8a"
 
 
@@ -61,7 +62,7 @@ def _strip(axes: Axes, finding: Finding) -> None:
         axes.text(1.03, -0.1, "no interval yet", transform=axes.transAxes, va="center", size=7.5, color=_PALE)
         axes.set_xticks([])
         return
-    told = f"{finding.value:.3g} [{finding.ci_low:.3g}, {finding.ci_high:.3g}]"
+    told = f"{finding.value:.3g} [{finding.ci_low:.3g}, {finding.ci_high:.3g}]".replace("-", "−")
     axes.text(1.03, -0.1, told, transform=axes.transAxes, va="center", size=7.5, color=_PALE)
     places = [finding.ci_low, finding.ci_high, *claim.edges]
     room = 0.15 * (max(places) - min(places)) or 1.0
@@ -91,12 +92,12 @@ def curves(results: Results, x: str, y: str, *, xlabel: str, ylabel: str, titles
     panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
     for axes, (setting, title) in zip(panels, titles.items(), strict=True):
         for row, colour in _coloured(results):
-            variant, _, where = row.partition("/")
+            _, _, where = row.partition("/")
             found = [value for value in results.by_seed(row, y).values()] if where == setting else []
             if not found:
                 continue
             places, values = next(iter(results.by_seed(row, x).values())), np.stack(found)
-            axes.plot(places, values.mean(0), color=colour, linewidth=2, label=variant)
+            axes.plot(places, values.mean(0), color=colour, linewidth=2)
             if len(values) >= 5:
                 margins = np.array([np.subtract(*t_interval(v)[0](0.95)[::-1]) / 2 for v in values.T])
                 axes.fill_between(
@@ -107,7 +108,8 @@ def curves(results: Results, x: str, y: str, *, xlabel: str, ylabel: str, titles
         axes.set_xlabel(xlabel)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     panels[0].set_ylabel(ylabel)
-    panels[-1].legend(frameon=False, loc="lower right")
+    lines = {row.partition("/")[0]: Line2D([], [], color=colour, linewidth=2) for row, colour in _coloured(results)}
+    panels[-1].legend(lines.values(), lines.keys(), frameon=False, loc="lower right")
     return figure
 
 

@@ -146,9 +146,8 @@ class Grid:
 
     def _share(self, workers: int, max_minutes: float | None) -> None:
         """Let worker processes do the cells; their claims keep them apart."""
-        os.environ.setdefault("FOVEAL_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
-        spawn = multiprocessing.get_context("spawn")
-        team = [spawn.Process(target=_worker, args=(self, max_minutes)) for _ in range(workers)]
+        spawn, threads = multiprocessing.get_context("spawn"), max(1, (os.cpu_count() or 1) // workers)
+        team = [spawn.Process(target=_worker, args=(self, max_minutes, threads)) for _ in range(workers)]
         try:
             for one in team:
                 one.start()
@@ -169,8 +168,11 @@ class Grid:
             with self._claim(cell) as ours:
                 if ours:
                     begun = time.monotonic()
-                    self._do(cell, made_with)
+                    told = self._do(cell, made_with)
                     times.append(time.monotonic() - begun)
+                    done, total = self._finished(), len(self.cells())
+                    left = (total - done) * sum(times) / len(times) / 60
+                    _tell(f"{done} of {total} cells, about {left:.0f} min left for one process: {cell} {told}")
 
     @contextmanager
     def _claim(self, cell: Cell) -> Iterator[bool]:
@@ -196,15 +198,15 @@ class Grid:
             if self._read(cell) is not None:
                 path.unlink(missing_ok=True)
 
-    def _do(self, cell: Cell, made_with: Mapping[str, Any]) -> None:
-        """Measure a cell and write its file, or that of its failure."""
+    def _do(self, cell: Cell, made_with: Mapping[str, Any]) -> str:
+        """Measure a cell and write its file, or that of its failure; how it went, in words."""
         begin, begin_cores = time.monotonic(), _core_seconds()
         failure = self._failure(cell)
         try:
             measured = checked(self.run(cell, self.budget))
         except Exception as error:  # whatever a script may raise: the other cells are still worth doing
             failure.write_text(traceback.format_exc())
-            return _tell(f"{cell} failed, {type(error).__name__}: {error} (more in {failure})")
+            return f"failed, {type(error).__name__}: {error} (more in {failure})"
         configuration = self.configuration(cell)
         record = {
             "format": FORMAT,
@@ -217,8 +219,7 @@ class Grid:
         }
         replace_file(self.path(cell), (_dumps(record) + "\n").encode())
         failure.unlink(missing_ok=True)
-        total, done = len(self.cells()), self._finished()
-        _tell(f"{done} of {total} cells: {cell}, {record['seconds']:.0f} s")
+        return f"took {record['seconds']:.0f} s"
 
     def _read(self, cell: Cell, told: bool = False) -> dict[str, Any] | None:
         """The record of a cell; None where it is missing or torn.
@@ -345,7 +346,8 @@ def _core_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def _worker(grid: Grid, max_minutes: float | None) -> None:
+def _worker(grid: Grid, max_minutes: float | None, threads: int) -> None:
+    os.environ.setdefault("FOVEAL_THREADS", str(threads))
     try:
         grid._work(max_minutes)
     except KeyboardInterrupt:
