@@ -44,7 +44,7 @@ class Drives(Budget):
 
 
 PRESETS = {
-    "smoke": Drives(seeds=1, core_hours=0.01, steps=8_192, episodes=32),
+    "smoke": Drives(seeds=2, core_hours=0.01, steps=2_048, episodes=16),
     "standard": Drives(seeds=10, core_hours=1.5, steps=500_000, episodes=512),
 }
 

@@ -231,7 +231,7 @@ class Grid:
         try:
             record = json.loads(path.read_bytes())
             stored, found = record["configuration"], record["hash"]
-            sound = record["format"] == FORMAT and hash_of(stored) == found and bool(checked(record["measured"]))
+            sound = record["format"] == FORMAT and hash_of(stored) == found and checked(record["measured"]) != {}
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):
@@ -308,8 +308,10 @@ def checked(measured: Measured) -> dict[str, Any]:
     """What a cell measured, as JSON holds it.
 
     Raises:
-        ValueError: for a metric that is no number or list of numbers, or not finite.
+        ValueError: for nothing at all, or a metric that is no number or list of numbers, or not finite.
     """
+    if not measured:
+        raise ValueError("nothing was measured")
     plain: dict[str, Any] = {}
     for name, value in measured.items():
         array = np.asarray(value, np.float64)

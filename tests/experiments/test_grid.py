@@ -190,7 +190,10 @@ numbers = st.floats(allow_nan=True, allow_infinity=True)
 
 @given(st.dictionaries(st.text(max_size=5), numbers | st.lists(numbers, min_size=1, max_size=4), max_size=4))
 def test_what_is_measured_is_json_or_refused(measured):
-    if all(np.isfinite(value).all() for value in measured.values()):
+    if not measured:
+        with pytest.raises(ValueError, match="nothing was measured"):
+            checked(measured)
+    elif all(np.isfinite(value).all() for value in measured.values()):
         assert json.loads(json.dumps(checked(measured), allow_nan=False)) == measured
     else:
         with pytest.raises(ValueError, match="is not finite"):
