@@ -16,6 +16,7 @@ import tyro
 
 from foveal.commands.acting import Eval, Record
 from foveal.commands.bench import Bench
+from foveal.commands.experiment import Experiment
 from foveal.commands.playing import Play
 from foveal.commands.terminal import BadInput, Failure
 from foveal.commands.training import Demo, Train
@@ -31,6 +32,7 @@ COMMANDS: dict[str, type[Any]] = {
     "whatif": WhatIf,
     "play": Play,
     "bench": Bench,
+    "experiment": Experiment,
     "demo": Demo,
 }
 
@@ -131,5 +133,5 @@ def _options_of(command: type[Any]) -> list[str]:
 def _print_help() -> None:
     print("usage: foveal COMMAND [OPTION …]\n\ncommands:")
     for name, command in COMMANDS.items():
-        print(f"  {name:8}{(command.__doc__ or '').splitlines()[0]}")
+        print(f"  {name:12}{(command.__doc__ or '').splitlines()[0]}")
     print("\n`foveal COMMAND --help` tells the options of a command.")
