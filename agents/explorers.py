@@ -72,7 +72,7 @@ class Explorer:
         return shown
 
     def points(self, depth: NDArray[np.float32]) -> Floats:
-        """What pixels show (N, 3, H, W): how far to the right and ahead of the agent, and how high above the floor, m."""
+        """Where what pixels show is (N, 3, H, W) m: to the right of the agent, ahead of it, above the floor."""
         right, down, forward = np.moveaxis(self.rays * depth[..., None], -1, 0)
         tilt = self.env.tilts[:, None, None] * TURN
         ahead = forward * np.cos(tilt) + down * np.sin(tilt)
@@ -202,7 +202,7 @@ class Frontier(Explorer):
         cost = np.where(np.isfinite(half), whole, np.inf) + self.TURN_COST * np.abs(turns)
         if not np.isfinite(cost).any():
             return int(self.random.choice([MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT]))
-        return ([MOVE_AHEAD] + _turns(int(turns[np.argmin(cost)])))[-1]
+        return [MOVE_AHEAD, *_turns(int(turns[np.argmin(cost)]))][-1]
 
     def _look(self, row: int, place: Floats, here: Cell) -> int:
         """The first action of facing the nearest of the goal and looking at it."""

@@ -37,6 +37,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "scenes": "procedural", "split": "test", "houses": 40, "rooms": 5, "start_distances": (4.0, 1000.0),
     },
 }  # fmt: skip
+ROWS = 8
+"""Episodes played at a time: rows that have ended go on until the last has."""
 SEES = {"rgb": False, "semantic": True, "gps_compass": True}
 """What the agents ask for: none looks at colours."""
 BINS = ("below 1 m", "1 to 3 m", "3 to 6 m", "above 6 m")
@@ -162,7 +164,7 @@ def start_bins(tasks: Any) -> NDArray[np.float64]:
 
 def play(agent: str, params: dict[str, Any], episodes: int) -> Evaluation:
     """What an agent does in a setting."""
-    return evaluate(WORLD, agent, episodes=episodes, num_envs=100, **params, **SEES)
+    return evaluate(WORLD, agent, episodes=episodes, num_envs=ROWS, **params, **SEES)
 
 
 def reach_table(reached: dict[tuple[str, str], Reach]) -> str:
@@ -193,7 +195,15 @@ def walkers_table(results: Sequence[Evaluation]) -> str:
         ]
         for one in results
     ]
-    names = ["success [%]", "SPL [%]", "SoftSPL [%]", "actions", "left to the goal [m]", "curvature [1/m]", "collisions"]
+    names = [
+        "success [%]",
+        "SPL [%]",
+        "SoftSPL [%]",
+        "actions",
+        "left to the goal [m]",
+        "curvature [1/m]",
+        "collisions",
+    ]
     return table(["agent", *names], rows)
 
 
