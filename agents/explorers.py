@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from foveal.envs.objectnav.expert import END, MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, TURN
+from foveal.envs.objectnav.expert import END, LOOK_DOWN, LOOK_UP, MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, TURN
+from foveal.envs.objectnav.obstacles import LOCOBOT, MOVE_M
 from foveal.envs.objectnav.types import type_id
 from foveal.envs.objectnav.waves import wave
 from foveal.envs.objectnav.world import ObjectNav
@@ -21,6 +21,8 @@ from foveal.envs.objectnav.world import ObjectNav
 Observations = dict[str, NDArray[Any]]
 Actions = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+Cell = tuple[int, int]
 
 ORACLE_STOP = "-oracle-stop"
 SEEN_SHARE = 0.002
@@ -50,6 +52,7 @@ class Explorer:
             raise ValueError(f"driver {name!r} needs the observation {missing[0]!r} (--set {missing[0]}=true)")
         self.env, self.random, self.oracle_stop = env, np.random.default_rng(seed), oracle_stop
         self.types = np.array([type_id(category) for category in env.params.categories])
+        self.rays = env.camera.rays()
 
     def __call__(self, observations: Observations) -> Actions:
         """Actions (N,) for observations (N, ...)."""
@@ -58,10 +61,23 @@ class Explorer:
 
     def sees(self, observations: Observations) -> NDArray[np.bool_]:
         """In which rows (N,) the goal is in view and near enough."""
-        goal = self.types[observations["goal"]][:, None, None]
-        near = observations["depth"] <= self.env.params.success_distance
-        shown: NDArray[np.bool_] = ((observations["semantic"] == goal) & near).mean(axis=(1, 2)) >= SEEN_SHARE
+        right, ahead, _ = np.moveaxis(self.points(observations["depth"]), 1, 0)
+        near = np.hypot(right, ahead) <= self.env.params.success_distance
+        enough: NDArray[np.bool_] = (self.shown(observations) & near).mean(axis=(1, 2)) >= SEEN_SHARE
+        return enough
+
+    def shown(self, observations: Observations) -> NDArray[np.bool_]:
+        """Which pixels (N, H, W) show the goal."""
+        shown: NDArray[np.bool_] = observations["semantic"] == self.types[observations["goal"]][:, None, None]
         return shown
+
+    def points(self, depth: NDArray[np.float32]) -> Floats:
+        """Where what pixels show is (N, 3, H, W) m: to the right of the agent, ahead of it, above the floor."""
+        right, down, forward = np.moveaxis(self.rays * depth[..., None], -1, 0)
+        tilt = self.env.tilts[:, None, None] * TURN
+        ahead = forward * np.cos(tilt) + down * np.sin(tilt)
+        height = self.env.params.camera_height - down * np.cos(tilt) + forward * np.sin(tilt)
+        return np.stack([right, ahead, height], 1)
 
     def explore(self, observations: Observations) -> Actions:
         """Where to go (N,), without ending."""
@@ -95,87 +111,136 @@ class Bounce(Explorer):
 
 
 class Frontier(Explorer):
-    """Maps what it sees, and goes to the nearest place beyond which it has not looked (Yamauchi, CIRA 1997)."""
+    """Maps what it sees, and goes to the nearest place beyond which it has not looked (Yamauchi, CIRA 1997).
 
-    needs = ("depth", "gps_compass")
+    It is a semantic explorer: once it sees a thing of the goal's category, however far away, it goes there, faces it,
+    looks down and up, and ends by its own rule; from where that was in vain it does not try again.
+    """
 
-    CELL_M = 0.25
-    CELLS = 121  # along a side of the map, whose middle is the start
-    FLOOR_M, HEAD_M = 0.08, 1.0  # what is lower is floor, what is higher stops nobody
-    FAR_M = 5.0
-    UNKNOWN, FREE, BLOCKED = range(3)
+    needs = ("depth", "semantic", "gps_compass")
+
+    CELL_M = 0.1
+    CELLS = 401  # along a side of the map, whose middle is the start
+    FAR_M = 5.0  # what is farther is not mapped
+    ROOM_M = 0.19  # kept between what stands about and who walks: its radius, and a little for the cells
+    NEAR_M = 0.35  # what is so near to where one stands need not be looked at
+    TURN_COST = 0.3  # cells
+    UNKNOWN, FREE, BLOCKED, BUMPED = range(4)
 
     def __init__(self, env: Any, seed: int, *, oracle_stop: bool = False) -> None:
         super().__init__(env, seed, oracle_stop=oracle_stop)
-        self.maps = np.zeros((env.num_envs, self.CELLS, self.CELLS), np.int8)
-        self.aims: list[tuple[int, int] | None] = [None] * env.num_envs
-        self.rays = env.camera.rays()
+        shape = env.num_envs, self.CELLS, self.CELLS
+        self.maps = np.zeros(shape, np.uint8)
+        self.goals, self.vain = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+        self.aims: list[Cell | None] = [None] * env.num_envs
+        self.looks: list[list[int]] = [[] for _ in range(env.num_envs)]
+        self.room, self.near = _disc(self.ROOM_M / self.CELL_M), _disc(self.NEAR_M / self.CELL_M)
+        self.reach = _disc(env.params.success_distance / self.CELL_M - 1)
 
     def explore(self, observations: Observations) -> Actions:
-        """A step or a turn towards the frontier that it aims at; towards any place where all is known."""
+        """A step or a turn towards the goal or the frontier that it aims at; to any place where all is known."""
         for row in np.flatnonzero(observations["last_action"] == 0):
-            self.maps[row], self.aims[row] = self.UNKNOWN, None
+            self.maps[row], self.goals[row], self.vain[row] = self.UNKNOWN, False, False
+            self.aims[row], self.looks[row] = None, []
+        points, shown = self.points(observations["depth"]), self.shown(observations)
         places = observations["gps_compass"].astype(np.float64)
-        return np.array([self._look_and_go(row, place, observations["depth"][row]) for row, place in enumerate(places)])
+        for row, place in enumerate(places):
+            self._note(row, place, points[row], shown[row])
+        return np.array([self._go(row, place) for row, place in enumerate(places)])
 
-    def _look_and_go(self, row: int, place: Floats, depth: NDArray[np.float32]) -> int:
-        """Note what one row sees in its map, and the action it takes."""
-        known = self.maps[row]
-        self._note(known, place, depth, float(self.env.tilts[row]) * TURN)
-        here = self._cells(place[:2])
-        if self.env.collided[row]:
-            known[self._cells(place[:2] + 1.2 * self.CELL_M * _ahead(place[2]))] = self.BLOCKED
-        known[here] = self.FREE
-        far = self._far(row, known, here)
-        turns = np.arange(-5, 7)
-        ahead = [self._cells(place[:2] + 1.42 * self.CELL_M * _ahead(place[2] + turn * TURN)) for turn in turns]
-        cost = np.array([far[cell] for cell in ahead]) + 0.1 * np.abs(turns)
-        if not np.isfinite(cost).any():
-            return int(self.random.choice([MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT]))
-        turn = int(turns[np.argmin(cost)])
-        return MOVE_AHEAD if turn == 0 else ROTATE_LEFT if turn > 0 else ROTATE_RIGHT
-
-    def _far(self, row: int, known: NDArray[np.int8], here: tuple[int, int]) -> Floats:
-        """Steps of each cell to what the row aims at: the same place until it is looked at, then the nearest."""
-        free = known == self.FREE
-        edge = free & ndimage.binary_dilation(known == self.UNKNOWN)
-        edge[here] = False
-        aim = self.aims[row]
-        if aim is None or not edge[aim] or not np.isfinite(wave(aim, free)[here]):
-            reach = wave(here, free)
-            reach[~edge] = np.inf
-            nearest = np.unravel_index(int(np.argmin(reach)), reach.shape)
-            aim = (int(nearest[0]), int(nearest[1])) if np.isfinite(reach[nearest]) else self._somewhere(free)
-            self.aims[row] = aim
-        return wave(aim, free)
-
-    def _somewhere(self, free: NDArray[np.bool_]) -> tuple[int, int]:
-        y, x = np.argwhere(free)[self.random.integers(np.count_nonzero(free))]
-        return int(y), int(x)
-
-    def _note(self, known: NDArray[np.int8], place: Floats, depth: NDArray[np.float32], tilt: float) -> None:
-        """What is free along each column of the image, and what stands at its end."""
-        right, down, forward = np.moveaxis(self.rays * depth[..., None], -1, 0)
-        height = self.env.params.camera_height - down * np.cos(tilt) + forward * np.sin(tilt)
-        ahead = forward * np.cos(tilt) + down * np.sin(tilt)
+    def _note(self, row: int, place: Floats, points: Floats, shown: NDArray[np.bool_]) -> None:
+        """What is free along each column of the image, what stands at its end, and where the goal is."""
+        known, (y, x) = self.maps[row], self._cells(place[:2])
+        right, ahead, height = points
         away = np.hypot(right, ahead)  # (H, W) m
-        stands = (height > self.FLOOR_M) & (height < self.HEAD_M)
-        end = np.where(stands, away, np.inf).min(0)  # (W,)
-        seen = np.where(height < self.HEAD_M, away, 0).max(0)
+        end = np.where((height > LOCOBOT.step) & (height < LOCOBOT.height), away, np.inf).min(0)  # (W,)
+        seen = np.where(height < LOCOBOT.height, away, 0).max(0)
         bearing = place[2] - np.arctan2(right[-1], ahead[-1])
         along = np.arange(0, self.FAR_M, self.CELL_M / 2)
         clear = along < np.minimum(end, seen)[:, None] - self.CELL_M / 2  # (W, S)
-        steps = place[:2] + along[None, :, None] * _ahead(bearing)[:, None]
-        rows, columns = self._cells(steps[clear])
-        known[rows, columns] = np.maximum(known[rows, columns], self.FREE)
+        free = self._cells((place[:2] + along[:, None] * _ahead(bearing)[:, None])[clear])
+        known[free] = np.maximum(known[free], self.FREE)
         hit = end < self.FAR_M
-        rows, columns = self._cells(place[:2] + end[hit, None] * _ahead(bearing[hit]))
-        known[rows, columns] = self.BLOCKED
+        blocked = self._cells(place[:2] + end[hit, None] * _ahead(bearing[hit]))
+        known[blocked] = np.maximum(known[blocked], self.BLOCKED)
+        if self.env.collided[row]:
+            known[self._cells(place[:2] + MOVE_M * _ahead(place[2]))] = self.BUMPED
+        around = self._around(known, y, x)
+        around[self.near & (around == self.UNKNOWN)] = self.FREE
+        known[y, x] = self.FREE
+        bearings = place[2] - np.arctan2(right[shown], ahead[shown])
+        self.goals[row][self._cells(place[:2] + away[shown][:, None] * _ahead(bearings))] = True
+
+    def _go(self, row: int, place: Floats) -> int:
+        """The action that one row takes."""
+        if self.looks[row]:
+            return self.looks[row].pop()
+        known, here = self.maps[row], self._cells(place[:2])
+        free = (known == self.FREE) & ~_grown(known == self.BLOCKED, self.room)
+        free[here] = True
+        steps = wave(here, free)
+        reached, targets = np.isfinite(steps), np.zeros_like(free)
+        if self.goals[row].any():
+            targets = reached & _grown(self.goals[row], self.reach) & ~self.vain[row]
+            if targets[here]:
+                return self._look(row, place, here)
+        if not targets.any():
+            targets = reached & _grown(known == self.UNKNOWN, _disc(1.5))
+        aim = self.aims[row]
+        if aim is None or not targets[aim]:
+            if not targets.any():
+                targets, steps = reached, self.random.random(steps.shape)
+            aim = divmod(int(np.argmin(np.where(targets, steps, np.inf))), self.CELLS)
+            self.aims[row] = aim
+        return self._step(place, wave(aim, free))
+
+    def _step(self, place: Floats, far: Floats) -> int:
+        """A move, or a turn towards where one leads nearest by `far`, steps of each cell; anything where none does."""
+        turns = np.arange(-5, 7)
+        move = MOVE_M * _ahead(place[2] + turns * TURN)
+        half, whole = far[self._cells(place[:2] + move / 2)], far[self._cells(place[:2] + move)]
+        cost = np.where(np.isfinite(half), whole, np.inf) + self.TURN_COST * np.abs(turns)
+        if not np.isfinite(cost).any():
+            return int(self.random.choice([MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT]))
+        return [MOVE_AHEAD, *_turns(int(turns[np.argmin(cost)]))][-1]
+
+    def _look(self, row: int, place: Floats, here: Cell) -> int:
+        """The first action of facing the nearest of the goal and looking at it."""
+        self._around(self.vain[row], *here)[self.near] = True
+        cells = np.argwhere(self.goals[row]) - here
+        y, x = cells[np.argmin((cells**2).sum(1))]
+        turns = round(float(np.arctan2(-x, y) - place[2]) / TURN)
+        self.looks[row] = [LOOK_DOWN, LOOK_UP, LOOK_UP, LOOK_DOWN, *_turns((turns + 5) % 12 - 5)]  # from the last on
+        return self.looks[row].pop()
+
+    def _around(self, cells: NDArray[Any], y: int, x: int) -> NDArray[Any]:
+        """What is as near as the disc `near` reaches."""
+        reach = len(self.near) // 2
+        return cells[y - reach : y + reach + 1, x - reach : x + reach + 1]
 
     def _cells(self, points: Floats) -> tuple[Any, Any]:
-        """The cells of points (..., 2) m as seen from the start."""
-        cells = np.clip(np.rint(points / self.CELL_M).astype(np.int64) + self.CELLS // 2, 0, self.CELLS - 1)
+        """The cells of points (..., 2) m as seen from the start; none so near the border that a disc would cross it."""
+        edge = len(self.near) // 2
+        cells = np.rint(points / self.CELL_M).astype(np.int64) + self.CELLS // 2
+        cells = np.clip(cells, edge, self.CELLS - 1 - edge)
         return cells[..., 1], cells[..., 0]
+
+
+def _turns(left: int) -> list[int]:
+    return [ROTATE_LEFT if left > 0 else ROTATE_RIGHT] * abs(left)
+
+
+def _disc(radius: float) -> NDArray[np.bool_]:
+    """The cells within a radius of the middle one."""
+    along = np.arange(-int(radius), int(radius) + 1)
+    return np.asarray(np.hypot(along, along[:, None]) <= radius)
+
+
+def _grown(cells: NDArray[np.bool_], disc: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The cells with what is around them."""
+    import cv2
+
+    return np.asarray(cv2.dilate(cells.view(np.uint8), disc.view(np.uint8)), np.uint8).view(np.bool_)
 
 
 def _ahead(left: float | Floats) -> Floats:

@@ -16,6 +16,8 @@ from foveal.commands import training
 from foveal.commands.terminal import BadInput
 from foveal.commands.training import affordable_steps, first_free
 from foveal.commands.worlds import world_params
+from foveal.envs.objectnav.procedural import houses as procedural
+from foveal.envs.objectnav.scenes.house_json import house_to_json
 from foveal.envs.registration import WORLDS
 from foveal.experiments import bench, bench_indoor
 from foveal.kernels import cache_folder
@@ -69,6 +71,9 @@ def elsewhere(tmp_path, monkeypatch):
         ("eval slowest --set lanes_count=99", "lanes_count=99: must be in [1, 32]"),
         ("eval slowest --set normalize_reward=1", "normalize_reward=1: must be true or false"),
         ("eval slowest --set reward_speed_range=20;30", "must be numbers separated by commas"),
+        ("eval slowest --set policy_frequency=3", "policy_frequency=3: must divide simulation_frequency=5"),
+        ("record slowest --set policy_frequency=3", "policy_frequency=3: must divide simulation_frequency=5"),
+        ("train --set policy_frequency=3", "policy_frequency=3: must divide simulation_frequency=5"),
         ("eval .", "no run"),
         ("record", "AGENT"),
         ("record slowest idm-mobil", "unexpected argument 'idm-mobil'"),
@@ -121,6 +126,38 @@ def test_bad_input_gets_one_line_and_status_2(words, told, capsys, elsewhere):
     out, error = capsys.readouterr()
     assert told in error and error.startswith("foveal: ") and error.count("\n") == 1
     assert out == "" and list(elsewhere.iterdir()) == []
+
+
+HOUSE_FAULTS = {
+    "a missing field": (lambda house: house["rooms"][0].pop("floorPolygon"), "rooms[0]: 'floorPolygon' is missing"),
+    "NaN": (lambda house: house["objects"][0]["position"].update(x=float("nan")), "NaN is no number"),
+    "an open polygon": (
+        lambda house: house["rooms"][0].update(floorPolygon=house["rooms"][0]["floorPolygon"][:2]),
+        "rooms[0].floorPolygon: encloses nothing",
+    ),
+    "no area": (lambda house: [corner.update(x=1) for corner in house["rooms"][0]["floorPolygon"]], "its area is 0 m2"),
+    "10,000 objects": (lambda house: house.update(objects=house["objects"][:1] * 10_000), "has 10000 items"),
+    "nothing to find": (lambda house: house.update(objects=[]), "in none of 1 houses can any be found"),
+}
+
+
+@pytest.mark.parametrize("command", ["eval random --episodes 2", "record random"])
+@pytest.mark.parametrize("fault", [*HOUSE_FAULTS, "no JSON", "70 MB"])
+def test_bad_house_files(command, fault, capsys, elsewhere):
+    text, told = {"no JSON": ("a house", "line 1, column 1: not JSON"), "70 MB": (" " * 70_000_000, "too large")}.get(
+        fault, ("", "")
+    )
+    if fault in HOUSE_FAULTS:
+        house = house_to_json(procedural.house(0, rooms=1))
+        spoil, told = HOUSE_FAULTS[fault]
+        spoil(house)
+        text = json.dumps(house)
+    Path("house.json").write_text(text)
+    assert main([*command.split(), "--env", "foveal/ObjectNav-v0", "--set", "scenes=house.json"]) == 2
+    out, error = capsys.readouterr()
+    assert told in error and error.startswith("foveal: ") and error.count("\n") == 1
+    assert ("house.json" in error or "in none of" in error) and out == ""
+    assert [path.name for path in elsewhere.iterdir()] == ["house.json"]
 
 
 def test_bad_input_about_a_run(run, capsys, elsewhere):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from foveal.commands.terminal import BadInput, print_table, told_as
-from foveal.commands.worlds import DEFAULT_WORLD, Settings, world_params
+from foveal.commands.worlds import DEFAULT_WORLD, Settings, make_world, world_params
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
 from foveal.envs.params import did_you_mean
 
@@ -168,10 +168,12 @@ class Cast:
             return record(VectorWrapper(env), policy, path, episodes=episodes, seed=seed, smooth=smoothness(env)).paths
 
     def world(self) -> Any:
-        """The world, of one traced row, which needs a reset where an episode has ended."""
-        import gymnasium
+        """The world, of one traced row, which needs a reset where an episode has ended.
 
-        return gymnasium.make_vec(self.env_id, num_envs=1, autoreset_mode="disabled", trace_rows=(0,), **self.params)
+        Raises:
+            BadInput: for parameters that only the built world can refuse.
+        """
+        return make_world(self.env_id, self.params, num_envs=1, autoreset_mode="disabled", trace_rows=(0,))
 
     def policy(self, name: str, env: BatchEnv) -> Policy:
         """The policy of this name, to act in a world of ours."""

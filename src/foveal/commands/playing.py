@@ -69,7 +69,7 @@ class Play:
 
         from foveal.envs.driving.world import DrivingWorld
 
-        with told_as(BadInput, ValueError):  # parameters that only the built world can refuse
+        with told_as(BadInput, ValueError, OSError, ImportError):  # what only the built world can refuse
             env = gymnasium.make(self.env, render_mode="rgb_array", **params)
         world = env.unwrapped.batch  # type: ignore[attr-defined]
         if not isinstance(world, DrivingWorld):

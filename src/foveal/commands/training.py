@@ -13,7 +13,7 @@ from tyro.conf import OmitArgPrefixes, Suppress
 
 from foveal.commands.acting import Cast, print_evaluations, runs_near
 from foveal.commands.terminal import BadInput, Failure, told_as
-from foveal.commands.worlds import DEFAULT_WORLD, Settings, world_params
+from foveal.commands.worlds import DEFAULT_WORLD, Settings, make_world, world_params
 from foveal.envs.batch import EVALUATION_SEEDS
 from foveal.envs.params import did_you_mean
 
@@ -75,6 +75,7 @@ class Train:
             params = world_params(self.env, self.set)
             with told_as(BadInput, TypeError, ValueError):
                 config = PPOConfig.from_dict({**given, "env_id": self.env, "env_params": params})
+            make_world(self.env, params, num_envs=1).close()
             folder = self.out or first_free(Path("runs") / self.env.split("/")[-1])
             if (folder / "config.json").exists():
                 raise BadInput(f"--out {folder}: holds a run already; go on with --resume {folder}")

@@ -110,6 +110,19 @@ def world_params(env_id: str, settings: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in given}
 
 
+def make_world(env_id: str, params: dict[str, Any], **options: Any) -> Any:
+    """A batched world of ours, by an id and parameters that `world_params` has let pass.
+
+    Raises:
+        BadInput: for what shows only when it is built: a bad file, parameters that contradict each other, houses
+            without what is to be found in them, a simulator that is not there.
+    """
+    import gymnasium
+
+    with told_as(BadInput, ValueError, OSError, ImportError, RuntimeError):
+        return gymnasium.make_vec(env_id, **options, **params)
+
+
 def _typed(name: str, text: str, default: Any) -> Any:
     """The text as a value of the default's type."""
     try:

@@ -95,6 +95,14 @@ def main():
             for even in (False, True)
         ]
         print(f"{label:24}" + "".join(f"{cell:12.3f}" for cell in cells))
+    print("\nquartiles on the even scenes")
+    for label in ("RoboTHOR", "iTHOR"):
+        for made, table in tables.items():
+            even = [v for name, v in table.items() if held_out(name) and ("_" in name) == (label == "RoboTHOR")]
+            told = "".join(f"{quartile:9.3f}" for quartile in np.quantile(even, [0.25, 0.5, 0.75]))
+            above = np.mean(np.array(even) >= 0.75)
+            print(f"{label:10}{made:6}{told}   {len(even)} scenes, {100 * above:.0f} % of them at 0.75 or more")
+    print("\nthe worst of ours")
     for name, value in sorted(tables["ours"].items(), key=lambda item: item[1])[:25]:
         print(f"{name:20} {value:.2f} ({'even' if held_out(name) else 'odd'})")
 
