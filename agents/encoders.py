@@ -28,7 +28,6 @@ SIDE = 7
 LEAST_PIXELS = 16
 """Along a side of an image."""
 WEIGHTS = Path(__file__).parent / "weights"
-_LIMITS = {"channels": (1, 1024), "pixels": (32, 512)}
 _LAYOUTS = {"rgb": ((3,), torch.uint8), "depth": ((), torch.float32)}
 
 
@@ -172,6 +171,8 @@ class ImageNet(Encoder):
 
     def __init__(self, observation_space: spaces.Space[Any], *, pixels: int = 0) -> None:
         super().__init__(observation_space)
+        if pixels and not 32 <= pixels <= 512:
+            raise ValueError(f"pixels={pixels}: must be 0 or in [32, 512]")
         model = efficientnet.pretrained().fused()
         self.stem, self.stages, self.pixels = model.stem, model.stages[: max(self.TAPS) + 1], pixels
         self.channels = sum(efficientnet.STAGES[tap].channels for tap in self.TAPS)

@@ -67,8 +67,8 @@ _LEARNER: dict[str, Any] = {
     "torch_threads": 1,
 }
 VARIANTS = {
-    "attention": {**_LEARNER, "network": "attention", "network_sizes": {"width": 64, "heads": 2, "layers": 2}},
-    "mlp": {**_LEARNER, "network": "mlp", "network_sizes": {"width": 128, "layers": 2}},
+    "attention": {**_LEARNER, "network": "attention", "network_options": {"width": 64, "heads": 2, "layers": 2}},
+    "mlp": {**_LEARNER, "network": "mlp", "network_options": {"width": 128, "layers": 2}},
 }
 """What is compared, spelled out, so that a change of the learner's defaults does not change the experiment unseen."""
 

