@@ -58,20 +58,23 @@ class GoalVision(nn.Module):
         self.features_dim = CELLS * CHANNELS + ACTION_DIM
 
     def perceive(self, observations: Tensors) -> Tensors:
-        """Observations with ``map`` (B, C, 7, 7), what a frozen encoder makes of the images, in their place."""
+        """Observations with ``places`` (B, 49, C), what a frozen encoder makes of the images, in their place."""
         assert isinstance(observations, dict)
         images = {name: observations[name] for name in self.encoder.needs}
         rest = {name: one for name, one in observations.items() if name not in _IMAGES}
-        return {**rest, "map": self.encoder(images)} if self.encoder.frozen else {**rest, **images}
+        return {**rest, "places": _places(self.encoder(images))} if self.encoder.frozen else {**rest, **images}
 
     def forward(self, perceived: dict[str, Tensor]) -> Tensor:
         """Features (B, `features_dim`) of what `perceive` gives."""
-        seen = perceived["map"] if self.encoder.frozen else self.encoder(perceived)
-        places = seen.flatten(2).transpose(1, 2)  # (B, C, 7, 7) -> (B, 49, C)
-        places = torch.relu(self.compress(places))
+        seen = perceived["places"] if self.encoder.frozen else _places(self.encoder(perceived))
+        places = torch.relu(self.compress(seen))
         joined = torch.relu(self.join_map(places) + self.join_goal(self.goal(perceived["goal"]))[:, None])
         features: Tensor = self.combine(joined).flatten(1)  # (B, 49, 32) -> (B, 1568)
         return torch.cat([features, self.last_action(perceived["last_action"])], 1)
+
+
+def _places(seen: Tensor) -> Tensor:
+    return seen.flatten(2).transpose(1, 2).contiguous()  # (B, C, 7, 7) -> (B, 49, C)
 
 
 def _count(space: spaces.Dict, name: str) -> int:

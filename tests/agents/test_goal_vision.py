@@ -55,13 +55,15 @@ def test_features_are_the_papers(world):
     assert network.features_dim == 7 * 7 * 32 + 6 == 1574
     seen = to_tensors(world.reset(seed=0)[0])
     perceived = network.perceive(seen)
-    assert perceived["map"].shape == (4, 64, 7, 7)
-    assert perceived.keys() == {"map", "goal", "last_action", "guide"}
+    assert perceived["places"].shape == (4, 49, 64)
+    assert perceived.keys() == {"places", "goal", "last_action", "guide"}
     features = network(perceived)
     assert features.shape == (4, 1574)
     tiled = network.goal(seen["goal"])[:, :, None, None].expand(-1, -1, 7, 7)
     weights = torch.cat([network.join_map.weight, network.join_goal.weight], 1)[:, :, None, None]
-    compressed = torch.relu(network.compress(perceived["map"].permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+    places = perceived["places"].unflatten(1, (7, 7))
+    torch.testing.assert_close(places.permute(0, 3, 1, 2), network.encoder(seen))
+    compressed = torch.relu(network.compress(places)).permute(0, 3, 1, 2)
     joined = torch.relu(torch.conv2d(torch.cat([compressed, tiled], 1), weights, network.join_map.bias))
     expected = network.combine(joined.permute(0, 2, 3, 1)).flatten(1)
     torch.testing.assert_close(features[:, :1568], expected, atol=1e-5, rtol=1e-5)
@@ -69,7 +71,7 @@ def test_features_are_the_papers(world):
 
 
 def test_a_frozen_encoder_is_asked_once_and_a_trained_one_learns(config):
-    for encoder, kept in (("random", "map"), ("cnn", "rgb")):
+    for encoder, kept in (("random", "places"), ("cnn", "rgb")):
         learner = PPO(dataclasses.replace(config, network_options={"encoder": encoder}), make_world(WORLD, 4, ROOMS))
         before = {name: one.clone() for name, one in learner.policy.named_parameters()}
         learner.learn()
