@@ -46,6 +46,20 @@ class Agent:
         self._generator = torch.Generator().manual_seed(seed)
         self.begin()
 
+    def check_fit(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> None:
+        """Refuse a world whose spaces (of a single row) are not those that the policy was trained in.
+
+        Raises:
+            ValueError: showing both.
+        """
+        ours, theirs = self._observation_space, observation_space
+        if isinstance(ours, spaces.Dict) and isinstance(theirs, spaces.Dict):
+            reads = getattr(self.policy.actor_features, "reads", tuple(ours))
+            ours, theirs = (spaces.Dict({n: s for n, s in space.items() if n in reads}) for space in (ours, theirs))
+        for what, one, other in (("observes", ours, theirs), ("acts in", self._action_space, action_space)):
+            if not _alike(one, other):
+                raise ValueError(f"the policy {what} {one}, the world has {other}")
+
     def begin(self) -> None:
         """Forget: all rows begin an episode with the next call."""
         self._memory: Tensor | None = None
@@ -99,6 +113,15 @@ class Agent:
             raise ValueError(f"observations of {rows} rows, but the agent remembers {len(self._memory)}: begin() first")
         begun = torch.zeros(rows, dtype=torch.bool) if starts is None else torch.from_numpy(np.asarray(starts, bool))
         return Sequences.step(self._memory, begun)
+
+
+def _alike(one: spaces.Space[Any], other: spaces.Space[Any]) -> bool:
+    """Whether elements of two spaces have the same form, whatever their bounds."""
+    if isinstance(one, spaces.Dict) and isinstance(other, spaces.Dict):
+        return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in one)
+    if isinstance(one, spaces.Discrete) and isinstance(other, spaces.Discrete):
+        return bool(one.n == other.n and one.start == other.start)
+    return type(one) is type(other) and one.shape == other.shape and one.dtype == other.dtype
 
 
 def check_shape(name: str, array: NDArray[Any], space: spaces.Space[Any]) -> None:

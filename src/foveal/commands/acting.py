@@ -98,8 +98,11 @@ class Eval:
 class Record:
     """Record episodes as videos, with the action, the speed and what the agent attends to drawn in."""
 
-    agent: Annotated[str, Positional, arg(metavar="AGENT")]
-    """A run folder, a checkpoint (.safetensors) or a driver (random, slowest, keep-right, idm-mobil)."""
+    subject: Annotated[str, Positional, arg(metavar="AGENT")]
+    """A run folder, a checkpoint (.safetensors) or a driver (random, slowest, keep-right, idm-mobil); or a world, with
+    --agent."""
+    agent: str | None = None
+    """The agent, where the world comes first."""
     env: str | None = None
     """World; by default that of the run, or foveal/HighwayFast-v0."""
     set: Settings = ()
@@ -113,10 +116,15 @@ class Record:
 
     def run(self) -> None:
         """Record, and print the paths."""
-        cast = Cast([self.agent], self.env, self.set)
-        run = cast.run_folder(self.agent)
-        out = self.out or (run / "video" / "episode.mp4" if run else Path(f"{self.agent}.mp4"))
-        for path in cast.record(self.agent, out, self.episodes, checked_seed(self.seed)):
+        agent, env = self.subject, self.env
+        if self.agent is not None:
+            if env is not None:
+                raise BadInput(f"--env {env}: {self.subject} is the world already, where --agent names the agent")
+            agent, env = self.agent, self.subject
+        cast = Cast([agent], env, self.set)
+        run = cast.run_folder(agent)
+        out = self.out or (run / "video" / "episode.mp4" if run else Path(f"{agent}.mp4"))
+        for path in cast.record(agent, out, self.episodes, checked_seed(self.seed)):
             print(f"saved {path}")
 
 
@@ -201,6 +209,8 @@ class Cast:
         env = self.world()
         observations, _ = env.reset(seed=0)
         try:
+            if name in self.runs:
+                self.runs[name].check_fit(env.single_observation_space, env.single_action_space)
             self.policy(name, env)(observations)
         except ValueError as error:
             raise BadInput(f"{name} does not fit {self.env_id}: {error}") from None
