@@ -259,7 +259,7 @@ def make(name: str, frames: Frames, held_out: Frames, settings: Settings) -> Non
     made_with, begin, processor = provenance(), time.perf_counter(), time.process_time()
     encoder, losses = fit(name, frames, held_out, settings)
     seconds, processor = time.perf_counter() - begin, time.process_time() - processor
-    data = safetensors.torch.save(encoder.state_dict())
+    data = safetensors.torch.save({key: tensor.contiguous() for key, tensor in encoder.state_dict().items()})
     scores = _probed(encoder.freeze(), frames, held_out)
     card = {
         "sha256": hashlib.sha256(data).hexdigest(),
