@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foveal.experiments.grid import Budget, Cell, Grid, GridError, checked, hash_of
@@ -188,6 +188,7 @@ def test_names_that_make_the_same_file_are_refused(tmp_path, toy):
 numbers = st.floats(allow_nan=True, allow_infinity=True)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), numbers | st.lists(numbers, min_size=1, max_size=4), max_size=4))
 def test_what_is_measured_is_json_or_refused(measured):
     if not measured:
