@@ -206,7 +206,7 @@ def p_value(interval: Interval, bound: float) -> float:
     Between 1e-12 and 1, to 1e-10 of itself.
     """
     low, high = math.log(1e-12), 0.0
-    for _ in range(60):
+    for _ in range(40):
         middle = (low + high) / 2
         below, above = interval(1 - math.exp(middle))
         if below <= bound <= above:

@@ -135,7 +135,7 @@ class Grid:
             if workers > 1:
                 self._share(workers, max_minutes)
             else:
-                self._work(max_minutes)
+                self._work(max_minutes, time.time())
         except KeyboardInterrupt:
             done = f"{self._finished()} of {len(self.cells())} cells are finished"
             raise KeyboardInterrupt(f"stopped; {done}, and the same command goes on from there") from None
@@ -147,7 +147,7 @@ class Grid:
     def _share(self, workers: int, max_minutes: float | None) -> None:
         """Let worker processes do the cells; their claims keep them apart."""
         spawn, threads = multiprocessing.get_context("spawn"), max(1, (os.cpu_count() or 1) // workers)
-        team = [spawn.Process(target=_worker, args=(self, max_minutes, threads)) for _ in range(workers)]
+        team = [spawn.Process(target=_worker, args=(self, max_minutes, time.time(), threads)) for _ in range(workers)]
         try:
             for one in team:
                 one.start()
@@ -158,7 +158,8 @@ class Grid:
                 if one.is_alive():  # we were interrupted; so were they, and they stop by themselves
                     one.join()
 
-    def _work(self, max_minutes: float | None) -> None:
+    def _work(self, max_minutes: float | None, since: float) -> None:
+        """Do cells, but for those that have failed since then."""
         begin, times = time.monotonic(), list[float]()
         made_with = provenance()
         for cell in self.cells():
@@ -166,7 +167,8 @@ class Grid:
             if max_minutes is not None and time.monotonic() - begin + expected > 60 * max_minutes:
                 return _tell(f"{max_minutes:g} minutes are over: {self._finished()} of {len(self.cells())} cells")
             with self._claim(cell) as ours:
-                if ours:
+                failure = self._failure(cell)
+                if ours and not (failure.exists() and failure.stat().st_mtime >= since):
                     begun = time.monotonic()
                     told = self._do(cell, made_with)
                     times.append(time.monotonic() - begun)
@@ -348,10 +350,10 @@ def _core_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def _worker(grid: Grid, max_minutes: float | None, threads: int) -> None:
+def _worker(grid: Grid, max_minutes: float | None, since: float, threads: int) -> None:
     os.environ.setdefault("FOVEAL_THREADS", str(threads))
     try:
-        grid._work(max_minutes)
+        grid._work(max_minutes, since)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -44,6 +44,7 @@ def verdicts(declared, rows, missing=0):
 numbers = st.lists(st.floats(-100, 100).map(lambda x: round(x, 3)), min_size=3, max_size=30)
 
 
+@settings(deadline=None)
 @given(numbers.filter(lambda x: np.std(x) > 0.01), st.floats(-100, 100))
 def test_the_t_interval_and_its_p_value_are_those_of_the_t_test(values, bound):
     test = stats.ttest_1samp(values, bound)
@@ -128,6 +129,7 @@ def test_holm_by_hand():
     assert holm([]) == [] and holm([0.2]) == [0.05]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_rejects_the_smallest_and_no_more_than_no_correction_would(ps):
     levels = holm(ps)
@@ -204,6 +206,7 @@ def test_claims_of_a_page_are_corrected_together():
     assert all(finding.ci_low < 0 < finding.ci_high for finding in among)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-3, 3), st.sampled_from(["above", "below", "within"])), min_size=1, max_size=6))
 def test_a_verdict_and_its_interval_never_disagree(given_claims):
     declared = [
@@ -238,6 +241,7 @@ def test_unknown_rows_and_metrics_are_named():
         results.values("mlp", "scroe")
 
 
+@settings(deadline=None)
 @given(numbers, numbers)
 def test_probability_of_improvement_is_mann_and_whitneys_u(ours, theirs):
     u = stats.mannwhitneyu(ours, theirs).statistic

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foveal.experiments.grid import Budget, Cell, Grid, GridError, checked, hash_of
@@ -118,6 +118,14 @@ def test_two_workers_share_the_cells(tmp_path, toy):
     assert toy.grid(tmp_path, 0.3).results().complete
 
 
+def test_workers_do_not_try_again_what_another_has_failed_at(tmp_path, toy):
+    process = start(tmp_path, -1, workers=2)  # nobody can sleep that long
+    _, told = process.communicate()
+    assert process.returncode == 0 and told.count("failed, ValueError: sleep length must be non-negative") == 6
+    grid = toy.grid(tmp_path, -1)
+    assert sorted(attempts(tmp_path)) == sorted(str(cell) for cell in grid.cells()) == sorted(map(str, grid.failed()))
+
+
 def test_two_runs_of_a_grid_never_do_the_same_cell(tmp_path, toy):
     others = [start(tmp_path, 0.2), start(tmp_path, 0.2)]
     for process in others:
@@ -188,6 +196,7 @@ def test_names_that_make_the_same_file_are_refused(tmp_path, toy):
 numbers = st.floats(allow_nan=True, allow_infinity=True)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), numbers | st.lists(numbers, min_size=1, max_size=4), max_size=4))
 def test_what_is_measured_is_json_or_refused(measured):
     if not measured:
