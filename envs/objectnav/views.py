@@ -73,13 +73,15 @@ def draw(
     Returns:
         (H, 2 W + H, 3) uint8.
     """
-    frame = np.concatenate([rgb, coloured(depth), plan(house, scene, rgb.shape[0], half_view)], axis=1)
+    above = plan(house, scene, rgb.shape[0], half_view)
+    frame = np.concatenate([rgb, coloured(depth), above], axis=1)
     items = [("goal", scene.goal), ("time", f"{round(scene.time_s, 1):g} s")]
     if annotation is not None and annotation.action:
         items = [items[0], ("action", annotation.action), ("return", f"{annotation.reward:.2f}")]
     if scene.success:
         items.append(("", "found"))
     panel(frame, items)
+    frame[:, -above.shape[1] :] = above  # which the panel would darken
     return frame
 
 
@@ -98,8 +100,9 @@ def plan(house: House, scene: IndoorScene, size: int, half_view: float) -> Frame
     frame, sheet = _drawn_plan(house, size), _Sheet(house, size)
     for thing in house.things:
         if thing.type == scene.goal:
-            sheet.circle(frame, thing.centre[:2], SUCCESS_M, _GOAL, sheet.thick)
-            sheet.fill(frame, _corners(thing.centre, thing.size, thing.yaw), _GOAL, _INK)
+            footprint = _corners(thing.centre, thing.size, thing.yaw)
+            sheet.line(frame, _around(footprint, SUCCESS_M), _GOAL, 1)
+            sheet.fill(frame, footprint, _GOAL, _INK)
             sheet.circle(frame, thing.centre[:2], 0.1, _GOAL)
     sheet.line(frame, scene.way, _WAY, 2)
     sheet.line(frame, scene.trail, _TRAIL, 2)
@@ -140,6 +143,13 @@ def _corners(centre: tuple[float, float, float], size: tuple[float, float, float
     return np.array(centre[:2]) + signs[:, :1] * size[0] * right + signs[:, 1:] * size[1] * ahead
 
 
+def _around(corners: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
+    """The closed line (K + 1, 2) m at that distance from a box's footprint (4, 2)."""
+    angles = np.linspace(0, 2 * np.pi, 49)
+    out = np.column_stack([np.cos(angles), np.sin(angles)])
+    return corners[np.argmax(corners @ out.T, axis=0)] + margin * out  # by direction, the farthest corner and beyond
+
+
 class _Sheet:
     """Where a house's metres lie on a square of `size` pixels."""
 
@@ -168,9 +178,9 @@ class _Sheet:
         if len(points) > 1:
             cv2.polylines(frame, [self.pixels(points)], False, colour, width * self.thick, cv2.LINE_AA, _BITS)
 
-    def circle(self, frame: Frame, centre: Points, radius: float, colour: tuple[int, ...], thick: int = -1) -> None:
-        """A disc, or a ring as thick as is said."""
+    def circle(self, frame: Frame, centre: Points, radius: float, colour: tuple[int, ...]) -> None:
+        """A disc."""
         import cv2
 
         place, far = self.pixels(centre), round(radius * self.scale * 2**_BITS)
-        cv2.circle(frame, (int(place[0]), int(place[1])), far, colour, thick, cv2.LINE_AA, _BITS)
+        cv2.circle(frame, (int(place[0]), int(place[1])), far, colour, -1, cv2.LINE_AA, _BITS)
