@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Experiment:
         columns: Metric -> heading with the unit, for the table of rows.
         figures: Figures by name, of what is finished; ``"claims"`` comes by itself.
         page: The Markdown page, see `page.write_page`.
+        fewer: Row -> how many seeds it gets at most, see `Grid`.
 
     Raises:
         ValueError: for claims of one name, or about rows that there are not; it names the nearest.
@@ -44,9 +45,11 @@ class Experiment:
     page: str
     settings: Mapping[str, Options]
     figures: Callable[[Results], Mapping[str, Figure]]
+    fewer: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rows = [Cell(variant, setting, 0).row for variant in self.variants for setting in self.settings]
+        every = [Cell(variant, setting, 0).row for variant in self.variants for setting in self.settings]
+        rows = [row for row in every if self.fewer.get(row) != 0]
         names = [claim.name for claim in self.claims]
         for claim in self.claims:
             if names.count(claim.name) > 1:
@@ -54,11 +57,13 @@ class Experiment:
             for row in claim.variants:
                 if row not in rows:
                     raise ValueError(f"claim {claim.name!r}: unknown row {row!r}{did_you_mean(row, rows)}")
+        if strange := self.fewer.keys() - set(every):
+            raise ValueError(f"experiment {self.name}: fewer seeds for unknown row {min(strange)!r}")
 
     def grid(self, preset: str, out: Path, first_seed: int = 0) -> Grid:
         """The cells of a preset, kept in ``out/NAME/cells``."""
         cells = out / self.name / "cells"
-        return Grid(self.variants, self.settings, self.presets[preset], self.run, cells, first_seed)
+        return Grid(self.variants, self.settings, self.presets[preset], self.run, cells, first_seed, self.fewer)
 
     def report(self, preset: str, grid: Grid, out: Path) -> tuple[list[Finding], Path]:
         """Judge the claims by what is finished, and write the page.

@@ -77,6 +77,7 @@ class Grid:
         run: Measures a cell: ``run(cell, budget)``. Module-level, so that worker processes find it.
         folder: A file for each cell; made when needed.
         first_seed: The seeds are this one and those after it.
+        fewer: Row -> how many seeds it gets at most; 0 leaves it out. The others get all of the budget's.
     """
 
     variants: Mapping[str, Options]
@@ -85,11 +86,13 @@ class Grid:
     run: Callable[[Cell, Any], Measured]
     folder: Path
     first_seed: int = 0
+    fewer: Mapping[str, int] = field(default_factory=dict)
 
     def cells(self) -> list[Cell]:
         """All cells, in the order they are done: every row has one seed before any has a second."""
         seeds = range(self.first_seed, self.first_seed + self.budget.seeds)
-        return [Cell(v, s, seed) for seed, s, v in itertools.product(seeds, self.settings, self.variants)]
+        cells = [Cell(v, s, seed) for seed, s, v in itertools.product(seeds, self.settings, self.variants)]
+        return [cell for cell in cells if cell.seed - self.first_seed < self.fewer.get(cell.row, len(seeds))]
 
     def configuration(self, cell: Cell) -> dict[str, Any]:
         """All that decides what a cell measures, as JSON has it."""

@@ -64,6 +64,15 @@ def test_settings_come_before_seeds_and_name_rows():
     assert grid.cells()[0].row == "a/x" and grid.path(grid.cells()[0]).name == "a-x-100.json"
 
 
+def test_rows_may_have_fewer_seeds_or_none():
+    fewer = {"a/y": 1, "b/x": 0}
+    grid = Grid({"a": {}, "b": {}}, {"x": {}, "y": {}}, Budget(seeds=2, core_hours=0), dict, Path("cells"), 100, fewer)
+    assert [(cell.row, cell.seed) for cell in grid.cells()] == [
+        *(("a/x", 100), ("a/y", 100), ("b/y", 100)),
+        *(("a/x", 101), ("b/y", 101)),
+    ]
+
+
 def test_a_finished_cell_tells_what_made_it(tmp_path, toy):
     grid = toy.grid(tmp_path, 0.2)
     cell = grid.cells()[0]
