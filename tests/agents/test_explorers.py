@@ -32,7 +32,7 @@ def test_the_frontier_explorer_looks_through_a_house_and_goes_to_what_it_sees():
     far = {"scenes": "procedural", "split": "train", "houses": 1, "rooms": 4, "start_distances": (4.0, 1000.0)}
     told, bounced = (found(name, 16, **far) for name in ("frontier", "bounce-oracle-stop"))
     assert told["success"].mean() >= 0.75 > 0.5 > bounced["success"].mean()
-    assert told["spl"].mean() > 0.4 and told["collisions"].mean() < 10
+    assert told["spl"].mean() > 0.3 and told["collisions"].mean() < 25
 
 
 def test_the_frontier_explorer_faces_a_goal_beside_it():
