@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 Cell = tuple[int, int]
 
 ORACLE_STOP = "-oracle-stop"
+_DOOR = type_id("Door")  # its leaf stops nobody while it is open; at a closed one one bumps
 SEEN_SHARE = 0.002
 """How much of the image the goal must fill, near enough, for an agent to end by its own rule."""
 
@@ -124,7 +125,7 @@ class Frontier(Explorer):
     FAR_M = 5.0  # what is farther is not mapped
     ROOM_M = 0.19  # kept between what stands about and who walks: its radius, and a little for the cells
     NEAR_M = 0.35  # what is so near to where one stands need not be looked at
-    TURN_COST = 0.3  # cells
+    TURN_COST, TIGHT_COST, WEAR_COST = 0.3, 2.0, 0.3  # cells: of a turn, of little room, of every action so far there
     UNKNOWN, FREE, BLOCKED, BUMPED = range(4)
 
     def __init__(self, env: Any, seed: int, *, oracle_stop: bool = False) -> None:
@@ -132,6 +133,7 @@ class Frontier(Explorer):
         shape = env.num_envs, self.CELLS, self.CELLS
         self.maps = np.zeros(shape, np.uint8)
         self.goals, self.vain = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
+        self.worn = np.zeros(shape, np.float32)  # what standing there again costs, lest one goes to and fro
         self.aims: list[Cell | None] = [None] * env.num_envs
         self.looks: list[list[int]] = [[] for _ in range(env.num_envs)]
         self.room, self.near = _disc(self.ROOM_M / self.CELL_M), _disc(self.NEAR_M / self.CELL_M)
@@ -140,20 +142,29 @@ class Frontier(Explorer):
     def explore(self, observations: Observations) -> Actions:
         """A step or a turn towards the goal or the frontier that it aims at; to any place where all is known."""
         for row in np.flatnonzero(observations["last_action"] == 0):
-            self.maps[row], self.goals[row], self.vain[row] = self.UNKNOWN, False, False
+            self.maps[row], self.goals[row], self.vain[row], self.worn[row] = self.UNKNOWN, False, False, 0.0
             self.aims[row], self.looks[row] = None, []
         points, shown = self.points(observations["depth"]), self.shown(observations)
+        stops = (points[:, 2] > LOCOBOT.step) & (points[:, 2] < LOCOBOT.height) & (observations["semantic"] != _DOOR)
         places = observations["gps_compass"].astype(np.float64)
         for row, place in enumerate(places):
-            self._note(row, place, points[row], shown[row])
+            self._note_goal(row, place, points[row, :2, shown[row]])
+            if self.env.tilts[row] == 0:  # else the columns of the image are no straight lines on the floor
+                self._note(row, place, points[row], stops[row])
         return np.array([self._go(row, place) for row, place in enumerate(places)])
 
-    def _note(self, row: int, place: Floats, points: Floats, shown: NDArray[np.bool_]) -> None:
-        """What is free along each column of the image, what stands at its end, and where the goal is."""
+    def _note_goal(self, row: int, place: Floats, points: Floats) -> None:
+        """Where points (P, 2) of the goal are, to the right and ahead."""
+        left = place[2] - np.arctan2(points[:, 0], points[:, 1])
+        away = np.hypot(points[:, 0], points[:, 1])[:, None]
+        self.goals[row][self._cells(place[:2] + away * _ahead(left))] = True
+
+    def _note(self, row: int, place: Floats, points: Floats, stops: NDArray[np.bool_]) -> None:
+        """What is free along each column of the image, and what stands at its end."""
         known, (y, x) = self.maps[row], self._cells(place[:2])
         right, ahead, height = points
         away = np.hypot(right, ahead)  # (H, W) m
-        end = np.where((height > LOCOBOT.step) & (height < LOCOBOT.height), away, np.inf).min(0)  # (W,)
+        end = np.where(stops, away, np.inf).min(0)  # (W,)
         seen = np.where(height < LOCOBOT.height, away, 0).max(0)
         bearing = place[2] - np.arctan2(right[-1], ahead[-1])
         along = np.arange(0, self.FAR_M, self.CELL_M / 2)
@@ -168,38 +179,53 @@ class Frontier(Explorer):
         around = self._around(known, y, x)
         around[self.near & (around == self.UNKNOWN)] = self.FREE
         known[y, x] = self.FREE
-        bearings = place[2] - np.arctan2(right[shown], ahead[shown])
-        self.goals[row][self._cells(place[:2] + away[shown][:, None] * _ahead(bearings))] = True
+        self.worn[row, y, x] += self.WEAR_COST
 
     def _go(self, row: int, place: Floats) -> int:
         """The action that one row takes."""
         if self.looks[row]:
             return self.looks[row].pop()
         known, here = self.maps[row], self._cells(place[:2])
-        free = (known == self.FREE) & ~_grown(known == self.BLOCKED, self.room)
-        free[here] = True
-        steps = wave(here, free)
-        reached, targets = np.isfinite(steps), np.zeros_like(free)
-        if self.goals[row].any():
-            targets = reached & _grown(self.goals[row], self.reach) & ~self.vain[row]
-            if targets[here]:
-                return self._look(row, place, here)
-        if not targets.any():
-            targets = reached & _grown(known == self.UNKNOWN, _disc(1.5))
+        for room in (self.room, _disc(0)):  # through what may be too narrow only where nothing else is left
+            free = (known == self.FREE) & ~_grown(known == self.BLOCKED, room)
+            free[here] = True
+            steps = wave(here, free)
+            targets = self._targets(row, np.isfinite(steps))
+            if targets.any():
+                break
+        if self.goals[row].any() and targets[here]:
+            return self._look(row, place, here)
         aim = self.aims[row]
         if aim is None or not targets[aim]:
             if not targets.any():
-                targets, steps = reached, self.random.random(steps.shape)
+                known[known == self.BUMPED] = self.FREE  # from elsewhere it may go well
+                targets, steps = np.isfinite(steps), self.random.random(steps.shape)
             aim = divmod(int(np.argmin(np.where(targets, steps, np.inf))), self.CELLS)
             self.aims[row] = aim
-        return self._step(place, wave(aim, free))
+        return self._step(place, np.where(known == self.FREE, wave(aim, free) + self.worn[row], np.nan))
+
+    def _targets(self, row: int, reached: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Of the cells that can be reached: those near the goal, or else those beside what is unknown."""
+        if self.goals[row].any():
+            near = reached & _grown(self.goals[row], self.reach) & ~self.vain[row]
+            if near.any():
+                return near
+        return reached & _grown(self.maps[row] == self.UNKNOWN, _disc(1.5))
 
     def _step(self, place: Floats, far: Floats) -> int:
-        """A move, or a turn towards where one leads nearest by `far`, steps of each cell; anything where none does."""
+        """A move, or a turn towards where one leads nearest; anything where none does.
+
+        Args:
+            place: Of the agent.
+            far: Steps from each cell: inf where there is little room, NaN where one cannot go.
+        """
         turns = np.arange(-5, 7)
         move = MOVE_M * _ahead(place[2] + turns * TURN)
-        half, whole = far[self._cells(place[:2] + move / 2)], far[self._cells(place[:2] + move)]
-        cost = np.where(np.isfinite(half), whole, np.inf) + self.TURN_COST * np.abs(turns)
+        y, x = self._cells(place[:2] + move)
+        beside = far[y + np.array([[0], [0], [0], [1], [-1]]), x + np.array([[0], [1], [-1], [0], [0]])]  # (5, 12)
+        whole = np.where(np.isinf(far[y, x]), np.nanmin(beside, axis=0, initial=np.inf) + self.TIGHT_COST, far[y, x])
+        whole[np.isnan(whole) | np.isnan(far[self._cells(place[:2] + move / 2)])] = np.inf
+        cost = whole + self.TURN_COST * np.abs(turns)
         if not np.isfinite(cost).any():
             return int(self.random.choice([MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT]))
         return [MOVE_AHEAD, *_turns(int(turns[np.argmin(cost)]))][-1]
@@ -221,7 +247,7 @@ class Frontier(Explorer):
     def _cells(self, points: Floats) -> tuple[Any, Any]:
         """The cells of points (..., 2) m as seen from the start; none so near the border that a disc would cross it."""
         edge = len(self.near) // 2
-        cells = np.rint(points / self.CELL_M).astype(np.int64) + self.CELLS // 2
+        cells = np.rint(points / self.CELL_M + 1e-3).astype(np.int64) + self.CELLS // 2  # moves end on borders else
         cells = np.clip(cells, edge, self.CELLS - 1 - edge)
         return cells[..., 1], cells[..., 0]
 

@@ -28,6 +28,19 @@ def test_who_ends_where_that_succeeds_is_no_worse_than_who_ends_by_its_own_rule(
         assert own < oracle or name == "bounce"  # which ends where it sees the goal near enough
 
 
+def test_the_frontier_explorer_looks_through_a_house_and_goes_to_what_it_sees():
+    far = {"scenes": "procedural", "split": "train", "houses": 1, "rooms": 4, "start_distances": (4.0, 1000.0)}
+    told, bounced = (found(name, 16, **far) for name in ("frontier", "bounce-oracle-stop"))
+    assert told["success"].mean() >= 0.75 > 0.5 > bounced["success"].mean()
+    assert told["spl"].mean() > 0.3 and told["collisions"].mean() < 25
+
+
+def test_the_frontier_explorer_faces_a_goal_beside_it():
+    """Starts within two metres in small rooms: some turns and looks, no search."""
+    told = found("frontier", 16, start_distances=(0.0, 2.0))
+    assert told["success"].mean() >= 0.8 and np.median(told["length"]) <= 20
+
+
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_actions_are_in_the_action_space(name):
     env = gymnasium.make_vec("foveal/ObjectNav-v0", num_envs=3, **ROOMS)
