@@ -45,14 +45,24 @@ class Searches(Budget):
     """Probed frames of each row of a world, half of the houses held out [1]."""
     houses: int
     """Houses to train in [1]."""
+    rows: int
+    """Rows stepped at once in training [1]."""
 
 
 PRESETS = {
     "smoke": Searches(
-        seeds=2, core_hours=0.02, steps=512, tune_steps=256, episodes=4, duration=12, frames=12, houses=2
+        seeds=1, core_hours=0.02, steps=256, tune_steps=256, episodes=4, duration=8, frames=8, houses=1, rows=8
     ),
     "standard": Searches(
-        seeds=10, core_hours=8, steps=300_000, tune_steps=50_000, episodes=128, duration=250, frames=24, houses=24
+        seeds=10,
+        core_hours=8,
+        steps=300_000,
+        tune_steps=50_000,
+        episodes=128,
+        duration=250,
+        frames=24,
+        houses=24,
+        rows=128,
     ),
 }
 
@@ -90,7 +100,6 @@ FEWER = {
 """The other controls get five seeds, in the main setting alone."""
 
 LEARNER: dict[str, Any] = {
-    "num_envs": 128,
     "rollout_steps": 32,
     "epochs": 2,
     "minibatches": 4,
@@ -211,6 +220,7 @@ def run(cell: Cell, budget: Searches) -> dict[str, Any]:
         env_id=WORLD,
         env_params={**home, "guide": True},
         seed=cell.seed + 1,  # the learner was tried out on seed 0
+        num_envs=budget.rows,
         total_steps=budget.steps,
         network="goal_vision",
         network_options={"encoder": setting["encoder"]},

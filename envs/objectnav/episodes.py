@@ -92,6 +92,7 @@ class Rules(NamedTuple):
     Attributes:
         step: Reward of any.
         success: Reward of ending at the goal.
+        failure: Reward of ending elsewhere.
         shaping: Reward of a metre nearer.
         best: Whether nearer means nearer than ever before.
         straight: Whether it means as the crow flies.
@@ -100,6 +101,7 @@ class Rules(NamedTuple):
 
     step: float
     success: float
+    failure: float
     shaping: float
     best: bool
     straight: bool
@@ -157,7 +159,7 @@ def act_rows(start, stop, rows, actions, tasks, task, rules, walks, terms, rewar
         terminated[r] = action == END
         now = _distance(task, tasks, number, walks.position[r], walks.left[r], rules.straight)
         terms[r, STEP] = rules.step
-        terms[r, SUCCESS] = rules.success if walks.success[r] else 0.0
+        terms[r, SUCCESS] = rules.success if walks.success[r] else rules.failure if action == END else 0.0
         nearer = walks.gauge[r] - now
         terms[r, SHAPING] = rules.shaping * (max(nearer, 0.0) if rules.best else nearer)
         walks.gauge[r] = min(walks.gauge[r], now) if rules.best else now

@@ -48,6 +48,7 @@ class ObjectNavParams(Params):
 
     step_reward: float = param(-0.01, "reward for every action [1]", low=-100, high=100)
     success_reward: float = param(10.0, "reward for ending at the goal [1]", low=-1000, high=1000)
+    failure_reward: float = param(0.0, "reward for ending elsewhere [1]", low=-1000, high=1000)
     shaping_reward: float = param(1.0, "reward for coming nearer [1/m]", low=-100, high=100)
     shaping: str = param("best", "nearer than ever before, or than one action ago", choices=("best", "difference"))
     shaping_distance: str = param(
@@ -61,5 +62,7 @@ class ObjectNavParams(Params):
             raise ValueError(f"categories={self.categories}: each only once")
         if not self.start_distances[0] < self.start_distances[1]:
             raise ValueError(f"start_distances={self.start_distances}: must be increasing")
+        if self.guide and self.backend != "native":
+            raise ValueError(f"guide=True: the guide knows the way only with backend='native', not {self.backend!r}")
         if not (self.rgb or self.depth or self.semantic or self.gps_compass):
             raise ValueError("rgb, depth, semantic, gps_compass: one of them must be True")

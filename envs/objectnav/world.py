@@ -33,10 +33,11 @@ A dict of what the parameters ask for:
 
 # Rewards
 
-`step_reward` for every action, `success_reward` for success, and `shaping_reward` for each metre nearer, by the
-geodesic distance to the nearest place of success. `shaping="best"` pays for being nearer than ever before (as
-procthor-rl does), `"difference"` for being nearer than before the action. procthor-rl's code measures in a straight
-line instead, to the thing's centre: `shaping_distance="straight"`. ``info["rewards"]`` tells the terms.
+`step_reward` for every action, `success_reward` for success, `failure_reward` (0, as in procthor-rl) for ending
+elsewhere, and `shaping_reward` for each metre nearer, by the geodesic distance to the nearest place of success.
+`shaping="best"` pays for being nearer than ever before (as procthor-rl does), `"difference"` for being nearer than
+before the action. procthor-rl's code measures in a straight line instead, to the thing's centre:
+`shaping_distance="straight"`. ``info["rewards"]`` tells the terms.
 
 # Starts and ends
 
@@ -166,8 +167,8 @@ class ObjectNav(BatchEnv):
         self._walks = walks(self.num_envs)
         self._terms = np.zeros((self.num_envs, len(TERMS)))
         self._rules = Rules(
-            p.step_reward, p.success_reward, p.shaping_reward, p.shaping == "best", p.shaping_distance == "straight",
-            p.start_tilt,
+            p.step_reward, p.success_reward, p.failure_reward, p.shaping_reward, p.shaping == "best",
+            p.shaping_distance == "straight", p.start_tilt,
         )  # fmt: skip
         self._trails: dict[int, list[tuple[float, float]]] = {int(row): [] for row in self.trace_rows}
         return dict(self._walks._asdict())
@@ -362,7 +363,7 @@ class ObjectNav(BatchEnv):
         )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _prepared(
     source: Source, categories: tuple[str, ...], eye: Eye, reach: float, distances: tuple[float, float]
 ) -> tuple[Goals, Tasks]:
@@ -371,7 +372,7 @@ def _prepared(
     return goals, tasks_of(goals, distances)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _dressed(source: Source, palette: Palette) -> tuple[Scene, ...]:
     """The houses as they are drawn; each keeps its looks whatever others stand beside it."""
     from foveal.envs.objectnav.kit.dressing import dress

@@ -203,7 +203,8 @@ class ThorObjectNav(ObjectNav):
         self._terminated[row] = action == END
         nearer = w.gauge[row] - w.left[row]
         terms = self._terms[row]
-        terms[STEP], terms[SUCCESS] = rules.step, rules.success if w.success[row] else 0.0
+        at_the_end = rules.success if w.success[row] else rules.failure
+        terms[STEP], terms[SUCCESS] = rules.step, at_the_end if action == END else 0.0
         terms[NEARER] = rules.shaping * (max(nearer, 0.0) if rules.best else nearer)
         w.gauge[row] = min(w.gauge[row], w.left[row]) if rules.best else w.left[row]
         self._rewards[row] = terms.sum()

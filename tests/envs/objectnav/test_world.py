@@ -45,12 +45,15 @@ def test_the_expert_is_paid_for_every_metre_and_for_success(shaping):
         assert start.goal == env.params.categories[infos["goal"][row]]
 
 
-def test_end_elsewhere_ends_without_success():
-    env = world(16)
+@pytest.mark.parametrize("failure", [0.0, -3.0])
+def test_end_elsewhere_ends_without_success(failure):
+    env = world(16, failure_reward=failure)
     env.reset(seed=0)
+    *_, infos = env.step(np.full(16, ROTATE_LEFT))
+    assert (infos["rewards"]["success"] == 0).all()
     _, rewards, terminated, truncated, infos = env.step(np.full(16, END))
     assert terminated.all() and not truncated.any()
-    assert not infos["success"].any() and (rewards == -0.01).all() and (infos["spl"] == 0).all()
+    assert not infos["success"].any() and (rewards == failure - 0.01).all() and (infos["spl"] == 0).all()
 
 
 def test_a_bump_moves_nothing_and_counts():
@@ -103,6 +106,7 @@ def test_looks_are_those_of_the_house_whatever_stands_beside_it():
         ({"start_distances": (5.0, 5.0)}, "must be increasing"),
         ({"start_distances": (900.0, 999.0)}, "in none of 4 houses"),
         ({"rgb": False, "depth": False}, "one of them must be True"),
+        ({"guide": True, "backend": "ai2thor"}, "guide=True: the guide knows the way only with backend='native'"),
     ],
 )
 def test_bad_input_is_named(params, message):
