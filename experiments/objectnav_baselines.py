@@ -44,7 +44,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "scenes": "procedural", "split": "test", "houses": 40, "rooms": 5, "start_distances": (4.0, 1000.0),
     },
 }  # fmt: skip
-SEES = {"rgb": False, "semantic": True, "gps_compass": True}
+SEES: dict[str, Any] = {"rgb": False, "semantic": True, "gps_compass": True}
 """What the agents ask for: none looks at colours."""
 BINS = ("below 1 m", "1 to 3 m", "3 to 6 m", "above 6 m")
 
@@ -122,7 +122,7 @@ def reach(params: dict[str, Any], starts: int, seed: int = 0) -> Reach:
         seed: Of what is drawn.
     """
     rng = np.random.default_rng(seed)
-    tasks = ObjectNav(1, **params, depth=True, rgb=False).tasks
+    tasks = ObjectNav(1, **params, rgb=False).tasks
     count = starts * tasks.house.size
     world = ObjectNav(count, **params, rgb=False, depth=False, gps_compass=True, duration=5000)
     world.reset(seed=0)
@@ -163,9 +163,8 @@ def reach(params: dict[str, Any], starts: int, seed: int = 0) -> Reach:
 def start_bins(tasks: Any) -> NDArray[np.float64]:
     """The share (4,) of episodes that start in each bin: house, its category and start are drawn evenly."""
     weight = 1 / (tasks.useful.size * np.diff(tasks.first)[tasks.house] * np.diff(tasks.starts))  # (T,) of a start
-    return np.bincount(
-        np.digitize(tasks.distance, BINS_M), np.repeat(weight, np.diff(tasks.starts)), minlength=len(BINS)
-    )
+    bins, weights = np.digitize(tasks.distance, BINS_M), np.repeat(weight, np.diff(tasks.starts))  # (S,)
+    return np.array([weights[bins == k].sum() for k in range(len(BINS))])
 
 
 def play(agent: str, params: dict[str, Any], episodes: int) -> Evaluation:
