@@ -27,6 +27,7 @@ from foveal.envs.objectnav.kit.dressing import dress
 from foveal.envs.objectnav.obstacles import HEADINGS
 from foveal.envs.objectnav.procedural import houses as procedural
 from foveal.envs.objectnav.scenes.polygons import area
+from foveal.envs.objectnav.sights import SEALED
 from foveal.envs.objectnav.world import BINS_M, ObjectNav
 
 WORLD = "foveal/ObjectNav-v0"
@@ -70,7 +71,8 @@ class Reach(NamedTuple):
         runs: How many starts were tried.
         found: From how many of them the expert's actions ended in success.
         empty: Rooms without a task.
-        hidden: Pairs (room, category) where things stand, but no reachable position has success.
+        hidden: Room and category where things stand, but no reachable position has success; and whether all lie in
+            closed containers.
         bins: (4,) share of the episodes drawn whose start is so far away, see `BINS`.
     """
 
@@ -79,7 +81,7 @@ class Reach(NamedTuple):
     runs: int
     found: int
     empty: list[str]
-    hidden: list[tuple[str, str]]
+    hidden: list[tuple[str, str, bool]]
     bins: NDArray[np.float64]
 
 
@@ -141,10 +143,10 @@ def reach(params: dict[str, Any], starts: int, seed: int = 0) -> Reach:
         infos = world.step(np.array(actions))[4]
         found |= np.array([len(plan) == step + 1 and plan[step] == END for plan in plans]) & infos["success"]
     names = [house.name for house in world.houses]
-    things, categories = world.goals.instances, world.params.categories
+    things, boxes, categories = world.goals.instances, world.goals.sights.boxes, world.params.categories
     known = set(zip(tasks.house.tolist(), tasks.category.tolist(), strict=True))
     hidden = [
-        (names[h], categories[c])
+        (names[h], categories[c], bool((boxes[things.of(h, c), SEALED] > 0).all()))
         for h in range(len(names))
         for c in range(len(categories))
         if things.of(h, c).size and (h, c) not in known
@@ -184,9 +186,11 @@ def reach_table(reached: dict[tuple[str, str], Reach]) -> str:
     columns = ["rooms", "number", "with tasks", "tasks", "starts tried", "found by the expert"]
     told = table([*columns, *(f"starts {name} [%]" for name in BINS)], rows)
     empty = [name for one in reached.values() for name in one.empty]
-    hidden = [f"{category} in {room}" for one in reached.values() for room, category in one.hidden]
     told += f"\nRooms without a task ({len(empty)}): {', '.join(empty) or 'none'}\n"
-    return told + f"\nThere, but without any success position ({len(hidden)}): {', '.join(hidden) or 'none'}\n"
+    for closed, what in ((True, "In closed containers"), (False, "There, but nowhere near enough in sight")):
+        found = [f"{thing} in {room}" for one in reached.values() for room, thing, shut in one.hidden if shut == closed]
+        told += f"\n{what} ({len(found)}): {', '.join(found) or 'none'}\n"
+    return told
 
 
 def houses_table(count: int = 5) -> str:
@@ -217,15 +221,7 @@ def walkers_table(results: Sequence[Evaluation]) -> str:
         ]
         for one in results
     ]
-    names = [
-        "success [%]",
-        "SPL [%]",
-        "SoftSPL [%]",
-        "actions",
-        "left to the goal [m]",
-        "curvature [1/m]",
-        "collisions",
-    ]
+    names = ["success [%]", "SPL [%]", "SoftSPL [%]", "actions", "curvature [1/m]", "collisions"]
     return table(["agent", *names], rows)
 
 
