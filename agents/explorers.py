@@ -141,7 +141,7 @@ class Frontier(Explorer):
 
     def explore(self, observations: Observations) -> Actions:
         """A step or a turn towards the goal or the frontier that it aims at; to any place where all is known."""
-        for row in np.flatnonzero(observations["last_action"] == 0):
+        for row in np.flatnonzero(observations["last_action"] == 0).tolist():
             self.maps[row], self.goals[row], self.vain[row], self.worn[row] = self.UNKNOWN, False, False, 0.0
             self.aims[row], self.looks[row] = None, []
         points, shown = self.points(observations["depth"]), self.shown(observations)

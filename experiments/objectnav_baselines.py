@@ -27,6 +27,7 @@ from foveal.envs.objectnav.kit.dressing import dress
 from foveal.envs.objectnav.obstacles import HEADINGS
 from foveal.envs.objectnav.procedural import houses as procedural
 from foveal.envs.objectnav.scenes.polygons import area
+from foveal.envs.objectnav.sights import SEALED
 from foveal.envs.objectnav.world import BINS_M, ObjectNav
 
 WORLD = "foveal/ObjectNav-v0"
@@ -44,7 +45,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "scenes": "procedural", "split": "test", "houses": 40, "rooms": 5, "start_distances": (4.0, 1000.0),
     },
 }  # fmt: skip
-SEES = {"rgb": False, "semantic": True, "gps_compass": True}
+SEES: dict[str, Any] = {"rgb": False, "semantic": True, "gps_compass": True}
 """What the agents ask for: none looks at colours."""
 BINS = ("below 1 m", "1 to 3 m", "3 to 6 m", "above 6 m")
 
@@ -70,7 +71,8 @@ class Reach(NamedTuple):
         runs: How many starts were tried.
         found: From how many of them the expert's actions ended in success.
         empty: Rooms without a task.
-        hidden: Pairs (room, category) where things stand, but no reachable position has success.
+        hidden: Room and category where things stand, but no reachable position has success; and whether all lie in
+            closed containers.
         bins: (4,) share of the episodes drawn whose start is so far away, see `BINS`.
     """
 
@@ -79,7 +81,7 @@ class Reach(NamedTuple):
     runs: int
     found: int
     empty: list[str]
-    hidden: list[tuple[str, str]]
+    hidden: list[tuple[str, str, bool]]
     bins: NDArray[np.float64]
 
 
@@ -122,7 +124,7 @@ def reach(params: dict[str, Any], starts: int, seed: int = 0) -> Reach:
         seed: Of what is drawn.
     """
     rng = np.random.default_rng(seed)
-    tasks = ObjectNav(1, **params, depth=True, rgb=False).tasks
+    tasks = ObjectNav(1, **params, rgb=False).tasks
     count = starts * tasks.house.size
     world = ObjectNav(count, **params, rgb=False, depth=False, gps_compass=True, duration=5000)
     world.reset(seed=0)
@@ -141,10 +143,10 @@ def reach(params: dict[str, Any], starts: int, seed: int = 0) -> Reach:
         infos = world.step(np.array(actions))[4]
         found |= np.array([len(plan) == step + 1 and plan[step] == END for plan in plans]) & infos["success"]
     names = [house.name for house in world.houses]
-    things, categories = world.goals.instances, world.params.categories
+    things, boxes, categories = world.goals.instances, world.goals.sights.boxes, world.params.categories
     known = set(zip(tasks.house.tolist(), tasks.category.tolist(), strict=True))
     hidden = [
-        (names[h], categories[c])
+        (names[h], categories[c], bool((boxes[things.of(h, c), SEALED] > 0).all()))
         for h in range(len(names))
         for c in range(len(categories))
         if things.of(h, c).size and (h, c) not in known
@@ -163,9 +165,8 @@ def reach(params: dict[str, Any], starts: int, seed: int = 0) -> Reach:
 def start_bins(tasks: Any) -> NDArray[np.float64]:
     """The share (4,) of episodes that start in each bin: house, its category and start are drawn evenly."""
     weight = 1 / (tasks.useful.size * np.diff(tasks.first)[tasks.house] * np.diff(tasks.starts))  # (T,) of a start
-    return np.bincount(
-        np.digitize(tasks.distance, BINS_M), np.repeat(weight, np.diff(tasks.starts)), minlength=len(BINS)
-    )
+    bins, weights = np.digitize(tasks.distance, BINS_M), np.repeat(weight, np.diff(tasks.starts))  # (S,)
+    return np.array([weights[bins == k].sum() for k in range(len(BINS))])
 
 
 def play(agent: str, params: dict[str, Any], episodes: int) -> Evaluation:
@@ -185,9 +186,11 @@ def reach_table(reached: dict[tuple[str, str], Reach]) -> str:
     columns = ["rooms", "number", "with tasks", "tasks", "starts tried", "found by the expert"]
     told = table([*columns, *(f"starts {name} [%]" for name in BINS)], rows)
     empty = [name for one in reached.values() for name in one.empty]
-    hidden = [f"{category} in {room}" for one in reached.values() for room, category in one.hidden]
     told += f"\nRooms without a task ({len(empty)}): {', '.join(empty) or 'none'}\n"
-    return told + f"\nThere, but without any success position ({len(hidden)}): {', '.join(hidden) or 'none'}\n"
+    for closed, what in ((True, "In closed containers"), (False, "There, but nowhere near enough in sight")):
+        found = [f"{thing} in {room}" for one in reached.values() for room, thing, shut in one.hidden if shut == closed]
+        told += f"\n{what} ({len(found)}): {', '.join(found) or 'none'}\n"
+    return told
 
 
 def houses_table(count: int = 5) -> str:
@@ -218,15 +221,7 @@ def walkers_table(results: Sequence[Evaluation]) -> str:
         ]
         for one in results
     ]
-    names = [
-        "success [%]",
-        "SPL [%]",
-        "SoftSPL [%]",
-        "actions",
-        "left to the goal [m]",
-        "curvature [1/m]",
-        "collisions",
-    ]
+    names = ["success [%]", "SPL [%]", "SoftSPL [%]", "actions", "curvature [1/m]", "collisions"]
     return table(["agent", *names], rows)
 
 
