@@ -168,6 +168,7 @@ def test_labels_of_frames(rooms):
 
 
 def test_what_is_shipped_beats_chance_and_types_beat_random(rooms):
+    """Nothing is asked of "rooms" against "random": on the full probe they are level."""
     torch.manual_seed(0)
     (env, *_), found = rooms[0], {}
     for name in ("random", "rooms", "types"):
