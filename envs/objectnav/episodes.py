@@ -142,10 +142,13 @@ def act_rows(start, stop, rows, actions, tasks, task, rules, walks, terms, rewar
         walks.collided[r] = False
         if action == MOVE_AHEAD:
             _move(r, task, house, walks)
-            walks.left[r] = distance_at(
-                task.obstacles, task.lattice, house, task.field, tasks.offset[number],
-                walks.position[r, 0], walks.position[r, 1],
-            )  # fmt: skip
+            if not walks.collided[r]:
+                left = distance_at(
+                    task.obstacles, task.lattice, house, task.field, tasks.offset[number],
+                    walks.position[r, 0], walks.position[r, 1],
+                )  # fmt: skip
+                # Out of the lattice's reach, in narrow pockets, the way back is the way that is known.
+                walks.left[r] = left if left < math.inf else walks.left[r] + MOVE_M
         elif action in (ROTATE_LEFT, ROTATE_RIGHT):
             walks.heading[r] = (walks.heading[r] + (1 if action == ROTATE_LEFT else HEADINGS - 1)) % HEADINGS
         elif action == LOOK_UP:

@@ -119,3 +119,16 @@ def test_procedural_houses_and_a_picture():
     env.reset(seed=0)
     frame = env.render()
     assert frame.shape == (240, 880, 3) and len(np.unique(frame.reshape(-1, 3), axis=0)) > 500
+
+
+@pytest.mark.parametrize("shaping", ["best", "difference"])
+def test_whoever_walks_into_a_pocket_is_measured_there_too(shaping):
+    """Continuous moves lead where the lattice of distances does not reach; the way back is counted then."""
+    env = ObjectNav(
+        64, rgb=False, depth=False, gps_compass=True, scenes="ithor", split="test", houses=6, shaping=shaping
+    )
+    env.reset(seed=0)
+    random = np.random.default_rng(0)
+    for _ in range(250):
+        _, rewards, _, _, infos = env.step(random.choice([MOVE_AHEAD, MOVE_AHEAD, ROTATE_LEFT], size=64))
+        assert np.isfinite(rewards).all() and np.isfinite(infos["distance_to_goal"]).all()
