@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from itertools import islice
@@ -112,7 +113,9 @@ def parse(content: bytes, source: str) -> Any:
     """
 
     def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{source}: {constant} is no number")
+        before = re.split(rb"(?<![\w\"])" + re.escape(constant.encode()) + rb"(?![\w\"])", content, maxsplit=1)[0]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise ValueError(f"{source}: line {line}, column {column}: {constant} is no number")
 
     try:
         return json.loads(content.decode("utf-8"), parse_constant=refuse)

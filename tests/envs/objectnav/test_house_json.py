@@ -308,7 +308,7 @@ def test_one_row_is_found_without_parsing_the_others(tmp_path):
         ("a.json", b'{"rooms": [\n 1,, 2]}', "a.json: line 2, column 4: not JSON: "),
         ("a.json", b"", "a.json: line 1, column 1: not JSON: "),
         ("a.json", b"\xff\xfe\x00\x01", "a.json: not JSON: byte 0 is no UTF-8 text"),
-        ("a.json", b'{"rooms": NaN}', "a.json: NaN is no number"),
+        ("a.json", b'{"name": "NaN",\n "rooms": NaN}', "a.json: line 2, column 11: NaN is no number"),
         ("a.json", b"[" * 100_000, "a.json: not a house: lists and objects are nested too deeply"),
         ("a.json", b'{"rooms": ' + b"9" * 5000 + b"}", "a.json: not a house: "),
         ("a.json", b"3", "a.json, house 1: house: must be an object, got 3"),
