@@ -96,7 +96,7 @@ class Play:
                     if len(episode):
                         print(f"seed {episode.seed}: {game.told(episode)}", flush=True)
                     if len(episode) and dataset is not None:
-                        with told_as(Failure, OSError):
+                        with told_as(Failure, OSError, ValueError):  # the name may have been taken meanwhile
                             dataset.keep(episode)
                 if not wants_more:
                     break
