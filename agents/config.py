@@ -71,6 +71,10 @@ class PPOConfig:
     """Weight at the start of imitating a guide, in worlds that observe one (guide=True) [1]; linear in between."""
     imitation_coef_end: float = _number(0.0, 0, 100)
     """Weight of the imitation at the end [1]."""
+    guided_share: float = _number(0.0, 0, 1)
+    """Share of the rows at the start in which the guide acts, to be imitated only [1]; linear in between."""
+    guided_share_end: float = _number(0.0, 0, 1)
+    """Share of these rows at the end [1]."""
     max_grad_norm: float = _number(0.5, 0, 1e6)
     """Longest gradient; longer ones are scaled down [1]."""
     network: str = "attention"

@@ -52,7 +52,7 @@ class GoalVision(nn.Module):
         self.reads = ("goal", "last_action", *self.encoder.needs)
         self.goal = nn.Embedding(counts[0], CHANNELS)
         self.last_action = nn.Embedding(counts[1], ACTION_DIM)
-        self.compress = nn.Linear(int(self.encoder.channels), CHANNELS)  # type: ignore[arg-type]
+        self.compress = nn.Linear(self.encoder.channels, CHANNELS)
         self.join_map, self.join_goal = nn.Linear(CHANNELS, hidden), nn.Linear(CHANNELS, hidden, bias=False)
         self.combine = nn.Linear(hidden, CHANNELS)
         self.features_dim = CELLS * CHANNELS + ACTION_DIM

@@ -78,8 +78,11 @@ def _checked(key: str, value: Any, default: Option, most: int) -> Option:
         value = float(value)
     if type(value) is not type(default):
         raise ValueError(f"{key}={value!r}: must be {type(default).__name__}, got {type(value).__name__}")
-    if isinstance(default, int) and not isinstance(default, bool) and not min(1, default) <= value <= most:
-        raise ValueError(f"{key}={value!r}: must be a whole number in [{min(1, default)}, {most}]")
-    if isinstance(default, float) and not math.isfinite(value):
+    if isinstance(value, int) and not isinstance(value, bool):
+        least = min(1, int(default))
+        if not least <= value <= most:
+            raise ValueError(f"{key}={value!r}: must be a whole number in [{least}, {most}]")
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{key}={value!r}: must be finite")
-    return value  # type: ignore[no-any-return]
+    checked: Option = value
+    return checked

@@ -15,7 +15,7 @@ from foveal.agents.config import PPOConfig
 from foveal.agents.files import RunError
 from foveal.agents.filters import auxiliary_losses
 from foveal.agents.policies import PolicyOutput
-from foveal.agents.rollouts import Collector, Minibatch, Rollout
+from foveal.agents.rollouts import Collector, Minibatch, Rollout, guide_in
 from foveal.agents.runs import Arrays, check_arrays, load_weights
 
 ExtraLoss = Callable[[Minibatch, PolicyOutput], dict[str, Tensor]]
@@ -64,7 +64,8 @@ class PPO:
         """
         with torch.random.fork_rng(devices=[]):  # what dropout draws from
             torch.manual_seed(self.config.seed * 10**9 + self.update_count)
-            rollout, metrics = self.collector.collect(self.policy, self.generator)
+            guided = round(self._scheduled("guided_share") * self.config.num_envs)
+            rollout, metrics = self.collector.collect(self.policy, self.generator, guided)
             return {**metrics, **self.update(rollout)}
 
     def update(self, rollout: Rollout) -> Row:
@@ -98,8 +99,9 @@ class PPO:
         log_ratio = output.distribution.log_prob(minibatch.actions) - minibatch.log_probs
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-        policy_loss = -torch.min(ratio * minibatch.advantages, clipped * minibatch.advantages).mean()
-        values_loss = value_loss(output.values, minibatch.values, minibatch.returns, config.value_clip)
+        own = minibatch.own / minibatch.own.mean().clamp(min=1e-8)  # what a guide chose tells nothing of the policy
+        policy_loss = -(torch.min(ratio * minibatch.advantages, clipped * minibatch.advantages) * own).mean()
+        values_loss = value_loss(output.values, minibatch.values, minibatch.returns, config.value_clip, own)
         entropy = output.distribution.entropy().mean()
         extra = auxiliary_losses(self.policy)
         if imitation_coef > 0:
@@ -168,15 +170,14 @@ def imitation_loss(minibatch: Minibatch, output: PolicyOutput) -> Tensor:
     Raises:
         RunError: where the world observes no guide.
     """
-    perceived, sequences = minibatch.perceived, minibatch.sequences
-    if not isinstance(perceived, dict) or "guide" not in perceived:
-        raise RunError("imitation_coef: the world must observe a guide (--set guide=true)")
-    guide = perceived["guide"] if sequences is None else perceived["guide"][sequences.wanted.flatten()]
-    return -output.distribution.log_prob(guide).mean()
+    guide, sequences = guide_in(minibatch.perceived), minibatch.sequences
+    return -output.distribution.log_prob(guide if sequences is None else guide[sequences.wanted.flatten()]).mean()
 
 
-def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float) -> Tensor:
-    """Half the mean squared error of values (B,); leaving the old ones by more than `clip` does not help.
+def value_loss(
+    values: Tensor, old_values: Tensor, returns: Tensor, clip: float, weights: Tensor | float = 1.0
+) -> Tensor:
+    """Half the mean weighted squared error of values (B,); leaving the old ones by more than `clip` does not help.
 
     Source: OpenAI baselines' ``ppo2/model.py``, as in CleanRL; `clip` 0 does not clip.
     """
@@ -184,4 +185,4 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float)
     if clip > 0:
         near = old_values + (values - old_values).clamp(-clip, clip)
         error = torch.max(error, (near - returns) ** 2)
-    return error.mean() / 2
+    return (error * weights).mean() / 2

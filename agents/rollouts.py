@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
+from foveal.agents.files import RunError
 from foveal.agents.memory import Sequences
 from foveal.agents.policies import ActorCritic
 from foveal.agents.tensors import Tensors, each, named, rows_of, to_tensors, write
@@ -72,16 +73,18 @@ class Minibatch(NamedTuple):
         perceived: (B, ...), what the policy's frozen layers made of the observations; with `sequences`, of whole
             sequences, of which the B transitions are the wanted steps.
         sequences: How `perceived` lies in time; None for a policy without memory.
+        own: (B,) float32, 1 where the policy chose the action, 0 where a guide did.
         actions: (B, ...).
         log_probs: (B,), of the actions when they were taken.
         values: (B,), as they were then.
-        advantages: (B,), with mean 0 and standard deviation 1.
+        advantages: (B,), with mean 0 and standard deviation 1 where the policy chose.
         returns: (B,), the targets of the value function.
     """
 
     places: Tensor
     perceived: Tensors
     sequences: Sequences | None
+    own: Tensor
     actions: Tensor
     log_probs: Tensor
     values: Tensor
@@ -97,6 +100,7 @@ class Rollout:
         perceived: (T, N, ...), what the policy's frozen layers made of what each step started from.
         state: (N, S), the memory before the first step.
         starts: (T, N) bool, the steps that an episode starts with.
+        own: (T, N), 1 where the policy chose the action, 0 where a guide did.
         actions: (T, N, ...).
         log_probs: (T, N).
         values: (T, N), of `perceived`.
@@ -110,6 +114,7 @@ class Rollout:
     perceived: Tensors
     state: Tensor
     starts: Tensor
+    own: Tensor
     actions: Tensor
     log_probs: Tensor
     values: Tensor
@@ -128,7 +133,7 @@ class Rollout:
             perceived=each(lambda part: part.new_zeros(steps, *part.shape), perceived),
             state=state,
             actions=torch.zeros(*shape, *(action_space.shape or ()), dtype=actions),
-            **{name: torch.zeros(shape) for name in ("log_probs", "values", "next_values", "rewards")},
+            **{name: torch.zeros(shape) for name in ("own", "log_probs", "values", "next_values", "rewards")},
             **{name: torch.zeros(shape, dtype=torch.bool) for name in ("starts", "terminated", "truncated", "valid")},
         )
 
@@ -139,12 +144,15 @@ class Rollout:
 
     def minibatches(self, advantages: Tensor, count: int, generator: torch.Generator) -> Iterator[Minibatch]:
         """The valid steps in random order, in `count` parts as equal as can be; with a memory, in whole rows."""
-        parts = (self.actions, self.log_probs, self.values, advantages, advantages + self.values)
+        parts = (self.own, self.actions, self.log_probs, self.values, advantages, advantages + self.values)
         flat = [part.flatten(0, 1) for part in parts]  # (T, N, ...) -> (T * N, ...)
         for places, perceived, sequences in self._shares(count, generator):
             minibatch = Minibatch(places, perceived, sequences, *(part[places] for part in flat))
-            centred = minibatch.advantages - minibatch.advantages.mean()
-            yield minibatch._replace(advantages=centred / (centred.std(correction=0) + 1e-8))
+            chosen = minibatch.own > 0
+            if chosen.any():
+                centred = minibatch.advantages - minibatch.advantages[chosen].mean()
+                minibatch = minibatch._replace(advantages=centred / (centred[chosen].std(correction=0) + 1e-8))
+            yield minibatch
 
     def _shares(self, count: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensors, Sequences | None]]:
         """Places, what is perceived and sequences of `count` random shares of the rollout."""
@@ -212,21 +220,32 @@ class Collector:
         self.rollout: Rollout | None = None
 
     @torch.no_grad()
-    def collect(self, policy: ActorCritic, generator: torch.Generator) -> tuple[Rollout, dict[str, float | int | None]]:
+    def collect(
+        self, policy: ActorCritic, generator: torch.Generator, guided: int = 0
+    ) -> tuple[Rollout, dict[str, float | int | None]]:
         """Take T steps with sampled actions.
 
+        Args:
+            policy: That acts.
+            generator: That the actions are drawn from.
+            guided: In the first so many rows the guide acts that the world observes.
+
         Returns:
-            The rollout, in buffers that the next call overwrites, and the means over the episodes that ended.
+            The rollout, in buffers that the next call overwrites, and the means over the policy's own episodes that
+            ended.
         """
         perceived = policy.perceive(self.observations)
         roll = self.rollout = self.rollout or Rollout.empty(
             self.steps, perceived, self.memory, self.env.single_action_space
         )
         roll.state = self.memory
+        roll.own[:, :guided], roll.own[:, guided:] = 0, 1
         finals, episodes = [], []
         for t in range(self.steps):
             output = policy(perceived, Sequences.step(self.memory, self.starts))
             actions = output.distribution.sample(generator)
+            if guided:
+                actions[:guided] = guide_in(perceived)[:guided]
             write(roll.perceived, t, perceived)
             roll.starts[t], roll.actions[t], roll.valid[t] = self.starts, actions, ~self.ended
             roll.log_probs[t], roll.values[t] = output.distribution.log_prob(actions), output.values
@@ -235,7 +254,8 @@ class Collector:
             roll.rewards[t] = torch.from_numpy(rewards * self.reward_scale)
             roll.terminated[t], roll.truncated[t] = torch.from_numpy(terminated), torch.from_numpy(truncated)
             ended = terminated | truncated
-            episodes.append(self._count(rewards, terminated, ended, roll.valid[t].numpy(), infos))
+            counted = self._count(rewards, terminated, ended, roll.valid[t].numpy(), infos)
+            episodes.append(counted[:, np.flatnonzero(ended) >= guided])
             observations, rows, final = self._reset(observations, ended, infos)
             self.starts = resets if self.mode is AutoresetMode.NEXT_STEP else torch.from_numpy(ended)
             if rows.size:
@@ -325,6 +345,17 @@ def _means(episodes: NDArray[np.float64]) -> dict[str, float | int | None]:
     if told["success_share"] != told["success_share"]:  # the world tells no success
         told["success_share"] = None
     return {"episodes": episodes.shape[1], **told}
+
+
+def guide_in(perceived: Tensors) -> Tensor:
+    """The actions (B,) of a guide, which the world observes.
+
+    Raises:
+        RunError: where it does not.
+    """
+    if not isinstance(perceived, dict) or "guide" not in perceived:
+        raise RunError("imitation needs a world that observes a guide (--set guide=true)")
+    return perceived["guide"]
 
 
 def make_world(env_id: str, num_envs: int, params: Mapping[str, Any]) -> BatchEnv:

@@ -233,7 +233,7 @@ def run(cell: Cell, budget: Searches) -> dict[str, Any]:
         agent, rows = load_agent(path, greedy=False, seed=cell.seed), read_metrics(path / "metrics.csv")
     unseen = {**home, "split": "test", "duration": budget.duration}
     told = test(agent, budget.episodes, {**unseen, "expert": True})
-    measured = {name: np.round(told[name], 4) for name in _TOLD}
+    measured: dict[str, Any] = {name: np.round(told[name], 4) for name in _TOLD}
     far = told["distance_bin"] == 3
     for name, which in (("near", ~far), ("far", far)):
         measured[f"success, {name}"] = told["success"][which].mean() if which.any() else 0.0

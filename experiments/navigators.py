@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,22 @@ from foveal.envs.batch import EVALUATION_SEEDS
 WORLD = "foveal/ObjectNav-v0"
 FIRST_EPISODE = EVALUATION_SEEDS + 2_000_000
 ROWS = 64
+
+
+class Seen(NamedTuple):
+    """What a policy makes of B frames.
+
+    Attributes:
+        before: (B, W) float32, features before the filter.
+        behind: (B, W) float32, behind it.
+        codes: (B, K) float32 probabilities; K is 0 for a filter without codes.
+        labels: What is true of the frames.
+    """
+
+    before: NDArray[np.float32]
+    behind: NDArray[np.float32]
+    codes: NDArray[np.float32]
+    labels: Labels
 
 
 def test(agent: Agent, episodes: int, world: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
@@ -61,26 +77,20 @@ def read(agent: Agent, world: dict[str, Any], count: int) -> dict[str, float]:
         change by behind it, and the effective number of codes (0 without any).
     """
     train, held_out = (frames(agent, {**world, "split": split}, count) for split in ("train", "test"))
-    apart = held_out[3]._replace(house=held_out[3].house + train[3].house.max() + 1)
-    scores = [probe(train[place], train[3], held_out[place], apart) for place in (0, 1)]
-    found = {}
+    apart = held_out.labels._replace(house=held_out.labels.house + train.labels.house.max() + 1)
+    before = probe(train.before, train.labels, held_out.before, apart)
+    behind = probe(train.behind, train.labels, held_out.behind, apart)
+    found: dict[str, float] = {}
     for name, field in (("presence", "presence"), ("goal in view", "goal_visible"), ("distance", "goal_distance")):
-        before, behind = (getattr(score, field).value for score in scores)
-        found |= {f"{name}, before": before, f"{name}, behind - before": behind - before}
-    codes = torch.from_numpy(held_out[2])
+        first, second = (float(getattr(scores, field).value) for scores in (before, behind))
+        found |= {f"{name}, before": first, f"{name}, behind - before": second - first}
+    codes = torch.from_numpy(held_out.codes)
     return {**found, "effective codes": float(code_usage(codes).effective) if codes.numel() else 0.0}
 
 
 @torch.no_grad()
-def frames(
-    agent: Agent, world: dict[str, Any], count: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], Labels]:
-    """What a policy makes of frames along random walks.
-
-    Returns:
-        Features before and behind the filter (B, W), probabilities of codes (B, K), K being 0 for a filter without
-        codes, and labels of the frames.
-    """
+def frames(agent: Agent, world: dict[str, Any], count: int) -> Seen:
+    """What a policy makes of frames along random walks, `count` in each of `ROWS` rows."""
     env = make_world(WORLD, ROWS, {**world, "semantic": True})
     observations, _ = env.reset(seed=FIRST_EPISODE)
     random, policy = np.random.default_rng(0), agent.policy
@@ -97,4 +107,4 @@ def frames(
         labels.append(label(env, observations, infos))
     whole = Labels(*(np.concatenate(column) for column in zip(*labels, strict=True)))
     before, behind, used = (np.concatenate(part) for part in parts)
-    return before, behind, used, whole
+    return Seen(before, behind, used, whole)

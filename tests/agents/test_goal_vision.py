@@ -103,7 +103,7 @@ def test_imitation_pulls_towards_the_guide(config):
     losses = [learner.update(rollout)["imitation_loss"] for _ in range(12)]
     assert losses[-1] < 0.6 * losses[0]
     blind = PPO(dataclasses.replace(alone, env_params=ROOMS), make_world(WORLD, 4, ROOMS))
-    with pytest.raises(RunError, match="the world must observe a guide"):
+    with pytest.raises(RunError, match="imitation needs a world that observes a guide"):
         blind.learn()
 
 
