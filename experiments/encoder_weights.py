@@ -59,9 +59,9 @@ class Settings:
     ithor_houses: int = 80
     procedural_houses: int = 40
     held_out_houses: int = 20
-    frames: int = 32_768
+    frames: int = 98_304
     held_out_frames: int = 4_096
-    steps: int = 2_000
+    steps: int = 12_000
     batch: int = 128
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
