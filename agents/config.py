@@ -95,6 +95,8 @@ class PPOConfig:
     """Options in which the memory differs from its defaults: width."""
     torch_threads: int = _number(1, 1, 256)
     """Threads of a tensor operation [1]; part of the configuration, for the last bits may hang on it."""
+    mixed_precision: bool = False
+    """Multiply matrices in bfloat16; weights, memories and losses stay float32."""
     max_seconds: float | None = _number(None, 0, 1e9)
     """Stop after this time, with a checkpoint to resume from [s]."""
     checkpoint_steps: int = _number(250_000, 1, 10**9)

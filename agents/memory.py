@@ -59,7 +59,7 @@ class GRU(nn.Module):
 
     def forward(self, features: Tensor, starts: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (N, T, H) and the last state (N, H) of features (N, T, E), starts (N, T) and a state (N, H)."""
-        given = self.input(features).unbind(1)  # T times (N, 3 H)
+        given = self.input(features).float().unbind(1)  # T times (N, 3 H); what is kept is of full precision
         kept = (~starts).to(state.dtype)[..., None].unbind(1)  # T times (N, 1)
         outputs = []
         for step, keep in zip(given, kept, strict=True):
@@ -69,7 +69,7 @@ class GRU(nn.Module):
 
     def _step(self, given: Tensor, state: Tensor) -> Tensor:
         width = self.features_dim
-        recalled = self.recurrent(state)
+        recalled = self.recurrent(state).float()
         reset, update = torch.sigmoid(given[:, : 2 * width] + recalled[:, : 2 * width]).chunk(2, -1)
         new = torch.tanh(torch.addcmul(given[:, 2 * width :], reset, recalled[:, 2 * width :]))
         return torch.lerp(new, state, update)

@@ -123,8 +123,8 @@ class ActorCritic(nn.Module):
         """
         features, state = self._features(perceived, sequences)
         critic = features if self.critic_features is None else self.critic_features(perceived)
-        values = self.value_head(critic)[:, 0]
-        return PolicyOutput(self._distribution(self.policy_head(features)), values, features, state)
+        values = self.value_head(critic)[:, 0].float()
+        return PolicyOutput(self._distribution(self.policy_head(features).float()), values, features, state)
 
     def values(self, perceived: Tensors, sequences: Sequences | None = None) -> Tensor:
         """Expected discounted return (B,) from observations (B, ...) on; see `forward`."""
@@ -132,7 +132,7 @@ class ActorCritic(nn.Module):
             features, _ = self._features(perceived, sequences)
         else:
             features = self.critic_features(perceived)
-        values: Tensor = self.value_head(features)[:, 0]
+        values: Tensor = self.value_head(features)[:, 0].float()
         return values
 
     def attention(self, observations: Tensors) -> Tensor | None:

@@ -62,7 +62,8 @@ class PPO:
         Raises:
             RunError: where a loss or the gradient is not finite; the weights are as before that minibatch.
         """
-        with torch.random.fork_rng(devices=[]):  # what dropout draws from
+        mixed = torch.autocast("cpu", torch.bfloat16, enabled=self.config.mixed_precision)
+        with torch.random.fork_rng(devices=[]), mixed:  # dropout draws from torch's own generator
             torch.manual_seed(self.config.seed * 10**9 + self.update_count)
             guided = round(self._scheduled("guided_share") * self.config.num_envs)
             rollout, metrics = self.collector.collect(self.policy, self.generator, guided)

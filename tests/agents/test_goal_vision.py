@@ -107,6 +107,23 @@ def test_imitation_pulls_towards_the_guide(config):
         blind.learn()
 
 
+def test_mixed_precision_changes_the_last_digits_alone(config):
+    learner = PPO(dataclasses.replace(config, mixed_precision=True), make_world(WORLD, 4, config.env_params))
+    policy, seen = learner.policy.eval(), learner.collector.observations
+    step = Sequences.step(learner.collector.memory, learner.collector.starts)
+    with torch.no_grad():
+        exact = policy(policy.perceive(seen), step)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = policy(policy.perceive(seen), step)
+    for ours, theirs in ((exact.values, rough.values), (exact.state, rough.state)):
+        assert theirs.dtype == torch.float32 and not torch.equal(ours, theirs)
+        torch.testing.assert_close(ours, theirs, atol=0.03, rtol=0.05)
+    policy.train()
+    learner.learn()
+    assert all(one.dtype == torch.float32 and one.isfinite().all() for one in learner.policy.parameters())
+    assert learner.collector.memory.dtype == torch.float32
+
+
 def test_steps_equal_the_whole_sequence(config, world):
     torch.manual_seed(0)
     policy = config.make_policy(world.single_observation_space, world.single_action_space).eval()
