@@ -33,12 +33,15 @@ class Agent:
         world: The world it was trained in; its spaces are used, it is not stepped.
         greedy: Take the likeliest actions; False samples.
         seed: Of the sampling.
+
+    Attributes:
+        explain: Say where in the image the features come from, which takes as long as to act.
     """
 
     def __init__(
         self, policy: ActorCritic, config: PPOConfig, world: BatchEnv, *, greedy: bool = True, seed: int = 0
     ) -> None:
-        self.policy, self.config, self.greedy = policy.eval(), config, greedy
+        self.policy, self.config, self.greedy, self.explain = policy.eval(), config, greedy, False
         self._observation_space, self._action_space = (
             world.single_observation_space,
             world.single_action_space,
@@ -76,18 +79,20 @@ class Agent:
 
         Returns:
             Actions (N, ...), and what the agent says about them: ``"value"`` (N,) float32, the discounted
-            return it expects, and ``"attention"`` (N, heads, S) float32 where its network attends.
+            return it expects; ``"attention"`` (N, heads, S) float32 where its network attends, or with `explain`
+            (N, 2, 7, 7) where it sees images, see `ActorCritic.saliency`.
 
         Raises:
             ValueError: for observations of another shape, or of another number of rows than it remembers.
         """
         given = to_tensors(self._checked(observations))
-        distribution, values, _, self._memory = self.policy(self.policy.perceive(given), self._past(given, starts))
+        perceived = self.policy.perceive(given)
+        distribution, values, _, self._memory = self.policy(perceived, self._past(given, starts))
         actions = (distribution.mode() if self.greedy else distribution.sample(self._generator)).numpy()
         if isinstance(self._action_space, spaces.Box):
             actions = np.clip(actions, self._action_space.low, self._action_space.high)
         told = {"value": values.numpy() / (1 - self.config.gamma)}  # the learner scales rewards by 1 - γ
-        weights = self.policy.attention(given)
+        weights = self.policy.saliency(perceived) if self.explain else self.policy.attention(given)
         return actions, told if weights is None else {**told, "attention": weights.numpy()}
 
     def _checked(self, observations: Any) -> Any:

@@ -66,10 +66,17 @@ class GoalVision(nn.Module):
 
     def forward(self, perceived: dict[str, Tensor]) -> Tensor:
         """Features (B, `features_dim`) of what `perceive` gives."""
-        seen = perceived["places"] if self.encoder.frozen else _places(self.encoder(perceived))
-        places = torch.relu(self.compress(seen))
-        joined = torch.relu(self.join_map(places) + self.join_goal(self.goal(perceived["goal"]))[:, None])
-        features: Tensor = self.combine(joined).flatten(1)  # (B, 49, 32) -> (B, 1568)
+        return self.fuse(self.places(perceived), perceived)
+
+    def places(self, perceived: dict[str, Tensor]) -> Tensor:
+        """The encoder's map (B, 49, C), row by row."""
+        return perceived["places"] if self.encoder.frozen else _places(self.encoder(perceived))
+
+    def fuse(self, places: Tensor, perceived: dict[str, Tensor]) -> Tensor:
+        """Features (B, `features_dim`) of a map (B, 49, C), the goal and the last action."""
+        joined = self.join_map(torch.relu(self.compress(places)))
+        joined = torch.relu(joined + self.join_goal(self.goal(perceived["goal"]))[:, None])
+        features = self.combine(joined).flatten(1)  # (B, 49, 32) -> (B, 1568)
         return torch.cat([features, self.last_action(perceived["last_action"])], 1)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from foveal.agents.distributions import Categorical, Gaussian
 from foveal.agents.filters import make_filter
+from foveal.agents.goal_vision import GoalVision
 from foveal.agents.memory import Sequences, make_memory
 from foveal.agents.networks import make_network
 from foveal.agents.options import Options
@@ -139,6 +140,28 @@ class ActorCritic(nn.Module):
         """The actor's attention weights (B, heads, S), or None where its network does not attend."""
         attention = getattr(self.actor_features, "attention", None)
         return None if attention is None else attention(observations)
+
+    def saliency(self, perceived: Tensors) -> Tensor | None:
+        """Where in the image the features come from, before and behind the filter.
+
+        Gradient times activation of an encoder's map, summed over its channels, of the features' squared length (the
+        rule of Shrikumar et al., "Not just a black box", 2016, arXiv:1605.01713, at the map as in Selvaraju et al.,
+        "Grad-CAM", ICCV 2017, arXiv:1610.02391).
+
+        Returns:
+            (B, 2, 7, 7) in [0, 1], each map's greatest value 1; None where the network sees no images.
+        """
+        if not isinstance(self.actor_features, GoalVision) or not isinstance(perceived, dict):
+            return None
+        with torch.enable_grad():
+            places = self.actor_features.places(perceived).detach().requires_grad_()
+            features = self.actor_features.fuse(places, perceived)
+            maps = []
+            for told in (features, self.filter(features)):
+                (gradient,) = torch.autograd.grad(told.square().sum(), places, retain_graph=True)
+                maps.append((gradient * places).sum(-1).abs())
+        weights = torch.stack(maps, 1).detach()  # (B, 2, 49)
+        return (weights / weights.amax(-1, keepdim=True).clamp(min=1e-12)).unflatten(-1, (7, 7))
 
     def _features(self, perceived: Tensors, sequences: Sequences | None) -> tuple[Tensor, Tensor]:
         """What the heads stand on (B, F), and the memory (N, S)."""

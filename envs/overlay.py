@@ -24,7 +24,8 @@ class Annotation:
     Attributes:
         action: Name of the action under way, or None.
         reward: Sum of the episode's rewards so far.
-        attention: (S,) or (heads, S) weights over the slots of `Scene.observed`, or None.
+        attention: (S,) or (heads, S) weights over the slots of `Scene.observed`; of policies that see images (2, h, w)
+            over the image, before and behind their filter; or None.
     """
 
     action: str | None = None

@@ -53,7 +53,7 @@ BLANK_SHARE = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Of one training; the same for all weights."""
+    """Of one training; the JSON beside the weights tells theirs."""
 
     seed: int = 0
     ithor_houses: int = 80

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,13 +69,15 @@ def draw(
         rgb: (H, W, 3) uint8, what the agent sees.
         depth: (H, W) float32 m.
         half_view: Half the horizontal field of view, rad.
-        annotation: What is noted of the policy.
+        annotation: What is noted of the policy; its attention is shown in place of depth.
 
     Returns:
         (H, 2 W + H, 3) uint8.
     """
     above = plan(house, scene, rgb.shape[0], half_view)
-    frame = np.concatenate([rgb, coloured(depth), above], axis=1)
+    attention = None if annotation is None else annotation.attention
+    views = [rgb, coloured(depth)] if attention is None else [lit(rgb, weights) for weights in attention]
+    frame = np.concatenate([*views, above], axis=1)
     items = [("goal", scene.goal), ("time", f"{round(scene.time_s, 1):g} s")]
     if annotation is not None and annotation.action:
         items = [items[0], ("action", annotation.action), ("return", f"{annotation.reward:.2f}")]
@@ -83,6 +86,16 @@ def draw(
     panel(frame, items)
     frame[:, -above.shape[1] :] = above  # which the panel would darken
     return frame
+
+
+def lit(rgb: Frame, weights: NDArray[np.floating[Any]]) -> Frame:
+    """An image (H, W, 3) uint8, bright where the weights (h, w) in [0, 1] of its parts are high, and dark elsewhere."""
+    import cv2
+
+    height, width = rgb.shape[:2]
+    light = cv2.resize(np.asarray(weights, np.float32), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    glow = np.float32([255, 196, 84]) * (0.35 * light[..., None])
+    return (rgb * (0.3 + 0.6 * light[..., None]) + glow).clip(0, 255).astype(np.uint8)
 
 
 def coloured(depth: NDArray[np.float32]) -> Frame:

@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 
 import foveal  # noqa: F401
-from foveal.agents.agent import load_agent
+from foveal.agents.agent import Agent, load_agent
 from foveal.agents.config import PPOConfig
 from foveal.agents.evaluation import evaluate
 from foveal.agents.files import RunError
@@ -142,6 +142,23 @@ def test_steps_equal_the_whole_sequence(config, world):
         at_once = policy(whole, Sequences(torch.zeros(4, 16), starts, torch.ones_like(starts)))
     torch.testing.assert_close(at_once.values.unflatten(0, (4, 5)), torch.stack(values, 1), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(at_once.state, state, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("filter", ["none", "codebook"])
+def test_saliency_is_where_the_features_come_from(filter, config, world):
+    torch.manual_seed(0)
+    made = dataclasses.replace(config, filter=filter)
+    policy = made.make_policy(world.single_observation_space, world.single_action_space).eval()
+    perceived = policy.perceive(to_tensors(world.reset(seed=1)[0]))
+    perceived["places"][:, :40] = 0  # nothing is there
+    shown = policy.saliency(perceived)
+    assert shown.shape == (4, 2, 7, 7) and (shown.flatten(2).amax(-1) == 1).all()
+    assert (shown.flatten(2)[..., :40] == 0).all()
+    assert torch.equal(shown[:, 0], shown[:, 1]) == (filter == "none")
+    agent = Agent(policy, made, world)
+    assert "attention" not in agent(world.reset(seed=1)[0])[1]
+    agent.explain = True
+    assert agent(world.reset(seed=1)[0])[1]["attention"].shape == (4, 2, 7, 7)
 
 
 def test_a_run_is_evaluated_where_no_guide_is(config, tmp_path):

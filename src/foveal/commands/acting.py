@@ -173,6 +173,8 @@ class Cast:
         with told_as(BadInput, OSError, ValueError):
             path.parent.mkdir(parents=True, exist_ok=True)
             policy = self.policy(name, env)
+            if name in self.runs:
+                self.runs[name].explain = True
             return record(VectorWrapper(env), policy, path, episodes=episodes, seed=seed, smooth=smoothness(env)).paths
 
     def world(self) -> Any:
