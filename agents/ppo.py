@@ -105,7 +105,7 @@ class PPO:
         values_loss = value_loss(output.values, minibatch.values, minibatch.returns, config.value_clip, own)
         entropy = output.distribution.entropy().mean()
         extra = auxiliary_losses(self.policy)
-        if imitation_coef > 0:
+        if config.imitation_coef or config.imitation_coef_end:
             extra["imitation_loss"] = imitation_coef * imitation_loss(minibatch, output)
         for hook in self.extra_losses:
             extra |= hook(minibatch, output)

@@ -101,8 +101,8 @@ FEWER = {
 
 LEARNER: dict[str, Any] = {
     "rollout_steps": 32,
-    "epochs": 2,
-    "minibatches": 4,
+    "epochs": 3,
+    "minibatches": 8,
     "learning_rate": 1e-3,
     "learning_rate_end": 1e-4,
     "gamma": 0.99,
@@ -113,7 +113,9 @@ LEARNER: dict[str, Any] = {
     "entropy_coef_end": 0.005,
     "value_coef": 0.5,
     "imitation_coef": 1.0,
-    "imitation_coef_end": 0.0,
+    "imitation_coef_end": 0.1,
+    "guided_share": 0.6,
+    "guided_share_end": 0.0,
     "max_grad_norm": 0.5,
     "memory": "gru",
     "memory_options": {"width": 128},
@@ -277,8 +279,9 @@ PAGE = """# What does a codebook filter do for early training?
 `$command` prints this page. The agent of *Selective visual representations* (Eftekhar et al., ICLR 2024,
 arXiv:2311.04193) looks for things in houses that it has not seen: a frozen encoder, fusion with the goal, a filter,
 a GRU. Everything but the filter is the same in all rows. Where the paper trained for 500 million steps by
-reinforcement alone, a cell here has 300 thousand, and imitates a guide that knows the way with a weight that falls
-from 1 to 0, beside PPO: the claims are about early training and nothing else.
+reinforcement alone, a cell here has 300 thousand, and imitates a guide that knows the way beside PPO: with a weight
+that falls from 1 to 0.1, and with a share of the rows that the guide itself walks, from 0.6 to none. The claims are
+about such early training and nothing else.
 
 Settings: procedural houses of three rooms with the goal 4 m away or more (*houses*), with an encoder trained on our
 frames without labels (`rooms`), with ImageNet's EfficientNet-Lite0 (*imagenet*), and with one trained to tell types and

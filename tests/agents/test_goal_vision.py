@@ -107,6 +107,27 @@ def test_imitation_pulls_towards_the_guide(config):
         blind.learn()
 
 
+def test_guided_rows_do_as_the_guide_does_and_tell_nothing_of_the_policy(config):
+    half = dataclasses.replace(config, filter="none", guided_share=0.5, guided_share_end=0.5, imitation_coef_end=1.0)
+    learner = PPO(half, make_world(WORLD, 4, config.env_params))
+    rollout, metrics = learner.collector.collect(learner.policy, learner.generator, guided=2)
+    valid = rollout.valid
+    assert (rollout.own[:, :2] == 0).all() and (rollout.own[:, 2:] == 1).all()
+    follows = rollout.actions == rollout.perceived["guide"]
+    assert follows[:, :2].all() and not follows[:, 2:].all()
+    assert metrics["episodes"] == int((rollout.terminated | rollout.truncated)[:, 2:].sum())
+    learner.optimizer.param_groups[0]["lr"] = 0.0
+    told = []
+    for earned in (0.0, 100.0):  # whatever a guide earns
+        rollout.rewards[:, :2] += earned
+        advantages = rollout.advantages(half.gamma, half.gae_lambda)
+        (whole,) = rollout.minibatches(advantages, 1, torch.Generator().manual_seed(0))
+        assert whole.own.sum() == rollout.valid[:, 2:].sum()
+        assert whole.advantages[whole.own > 0].mean().abs() < 1e-5
+        told.append(learner._improve(whole, 0.0))
+    assert told[0]["policy_loss"] == told[1]["policy_loss"] and told[0]["value_loss"] == told[1]["value_loss"]
+
+
 def test_mixed_precision_changes_the_last_digits_alone(config):
     learner = PPO(dataclasses.replace(config, mixed_precision=True), make_world(WORLD, 4, config.env_params))
     policy, seen = learner.policy.eval(), learner.collector.observations
