@@ -26,6 +26,7 @@ class ObjectNavParams(Params):
     first_house: int = param(0, "the first of them [1]", low=0, high=2**31 - 1)
     rooms: int = param(0, "procedural: rooms of a house, 0: from 1 to 8 [1]", low=0, high=8)
     palette: str = param("train", "materials and colours", choices=("train", "held_out"))
+    models: str = param("", "folder with furniture of Sweet Home 3D (.sh3f) to take shapes from, where one fits")
     backend: str = param("native", "who simulates", choices=("native", "ai2thor"))
     categories: tuple[str, ...] = param(HABITAT_2022, "what may have to be found", choices=OBJECTS, items=(1, 200))
     success_distance: float = param(1.0, "how near the thing must be, to its surface [m]", low=0.1, high=10)

@@ -139,7 +139,7 @@ class ObjectNav(BatchEnv):
         eye = Eye(p.camera_height, half * p.width / p.height, half)
         self.goals, self.tasks = _prepared(source, p.categories, eye, p.success_distance, p.start_distances)
         self._task = self.goals.task
-        self._dressed, self._screen = _dressed(source, p.palette), None
+        self._dressed, self._screen = _dressed(source, p.palette, p.models), None
         if self._images:
             self.renderer = Renderer(self._dressed, self.camera, self._images)
 
@@ -373,11 +373,13 @@ def _prepared(
 
 
 @lru_cache(maxsize=8)
-def _dressed(source: Source, palette: Palette) -> tuple[Scene, ...]:
+def _dressed(source: Source, palette: Palette, models: str) -> tuple[Scene, ...]:
     """The houses as they are drawn; each keeps its looks whatever others stand beside it."""
     from foveal.envs.objectnav.kit.dressing import dress
+    from foveal.envs.objectnav.kit.sweethome import library
 
-    return tuple(dress(house, palette=palette) for house in houses_of(*source))
+    shapes = library(models) if models else ()
+    return tuple(dress(house, palette=palette, models=shapes) for house in houses_of(*source))
 
 
 class ObjectNavEnv(SingleEnv):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from foveal.envs.objectnav.kit import sweethome
 from foveal.envs.objectnav.kit.dressing import dress
 from foveal.envs.objectnav.scenes.house import House, Room, Thing
+from foveal.envs.objectnav.world import ObjectNav
 
 WEDGE = """
 v 0 0 0
@@ -150,3 +151,18 @@ def test_any_catalogue_is_read_or_refused(tmp_path, text):
         assert all(model.member for model in sweethome.library(path))
     except ValueError as error:
         assert "any.sh3f" in str(error)
+
+
+def test_a_world_takes_shapes_from_a_users_folder(tmp_path):
+    archive(tmp_path / "one.sh3f")
+    rooms = {"scenes": "ithor", "split": "val", "houses": 2}
+    plain, theirs = ObjectNav(4, **rooms), ObjectNav(4, **rooms, models=str(tmp_path))
+    ours = plain.reset(seed=0)[0]
+    shapes = theirs.reset(seed=0)[0]
+    assert (ours["rgb"] != shapes["rgb"]).any() or (ours["depth"] != shapes["depth"]).any()
+    assert any(
+        not np.array_equal(one.vertices, other.vertices)
+        for one, other in zip(plain._dressed, theirs._dressed, strict=True)
+    )
+    with pytest.raises(FileNotFoundError, match=r"nowhere: no \.sh3f file here"):
+        ObjectNav(1, **rooms, models=str(tmp_path / "nowhere"))
