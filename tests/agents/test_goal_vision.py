@@ -111,7 +111,6 @@ def test_guided_rows_do_as_the_guide_does_and_tell_nothing_of_the_policy(config)
     half = dataclasses.replace(config, filter="none", guided_share=0.5, guided_share_end=0.5, imitation_coef_end=1.0)
     learner = PPO(half, make_world(WORLD, 4, config.env_params))
     rollout, metrics = learner.collector.collect(learner.policy, learner.generator, guided=2)
-    valid = rollout.valid
     assert (rollout.own[:, :2] == 0).all() and (rollout.own[:, 2:] == 1).all()
     follows = rollout.actions == rollout.perceived["guide"]
     assert follows[:, :2].all() and not follows[:, 2:].all()
