@@ -17,7 +17,7 @@ COMMANDS = [
     line.removeprefix("$ ")
     for language, code in BLOCKS
     if language == "console"
-    for line in code.splitlines()
+    for line in code.replace("\\\n", " ").splitlines()
     if line.startswith("$ foveal ")
 ]
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import gymnasium
@@ -280,8 +281,8 @@ def test_a_forked_child_steps_a_big_batch(two_threads):
 
 def test_forked_workers_step_big_batches(two_threads):
     expected = [rollout(seed) for seed in range(3)]
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        assert pool.map_async(rollout, range(3)).get(timeout=60) == expected
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+        assert list(pool.map(rollout, range(3), timeout=120)) == expected
 
 
 def test_two_threads_step_big_batches_at_once(two_threads):
