@@ -55,7 +55,7 @@ PRESETS = {
     ),
     "standard": Searches(
         seeds=10,
-        core_hours=8,
+        core_hours=18,
         steps=300_000,
         tune_steps=50_000,
         episodes=128,
