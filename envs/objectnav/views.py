@@ -94,7 +94,7 @@ def lit(rgb: Frame, weights: NDArray[np.floating[Any]]) -> Frame:
 
     height, width = rgb.shape[:2]
     light = cv2.resize(np.asarray(weights, np.float32), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
-    glow = np.float32([255, 196, 84]) * (0.35 * light[..., None])
+    glow = np.array([255.0, 196.0, 84.0]) * (0.35 * light[..., None])
     return (rgb * (0.3 + 0.6 * light[..., None]) + glow).clip(0, 255).astype(np.uint8)
 
 
