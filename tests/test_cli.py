@@ -171,6 +171,8 @@ def test_bad_input_about_a_run(run, capsys, elsewhere):
         (["eval", str(run), "--set", "observation_vehicles_count=3"], f"{run} does not fit {FAST}"),
         (["eval", "slowest", "--episodes", "2", "--out", "/proc/no/eval.json"], "/proc/no"),
         (["record", str(run), "--out", "/proc/no/video.mp4"], "/proc/no"),
+        (["record", FAST, "--agent", str(run), "--env", FAST], f"{FAST} is the world already"),
+        (["record", "foveal/Parking-v0", "--agent", str(run)], "the policy observes"),
     ]
     for words, told in cases:
         assert main(words) == 2, words
@@ -292,6 +294,12 @@ def test_record_of_a_run_a_checkpoint_and_a_driver(run, capsys, elsewhere):
         "keep-right-1.mp4",
     ]
     assert capsys.readouterr().out.count("saved ") == 4
+
+
+def test_record_takes_the_world_first_too(capsys, elsewhere):
+    assert main(["record", FAST, "--agent", "idle", "--set", "duration=2"]) == 0
+    assert (elsewhere / "idle.mp4").stat().st_size > 1000
+    assert capsys.readouterr().out.splitlines()[-1] == "saved idle.mp4"
 
 
 def test_whatif_of_a_run_and_a_driver(run, capsys, elsewhere):
