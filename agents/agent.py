@@ -49,6 +49,13 @@ class Agent:
         self._generator = torch.Generator().manual_seed(seed)
         self.begin()
 
+    @property
+    def _reads(self) -> tuple[str, ...]:
+        """The parts of a Dict observation that the policy needs."""
+        assert isinstance(self._observation_space, spaces.Dict)
+        reads: tuple[str, ...] = getattr(self.policy.actor_features, "reads", tuple(self._observation_space))
+        return reads
+
     def check_fit(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> None:
         """Refuse a world whose spaces (of a single row) are not those that the policy was trained in.
 
@@ -57,8 +64,9 @@ class Agent:
         """
         ours, theirs = self._observation_space, observation_space
         if isinstance(ours, spaces.Dict) and isinstance(theirs, spaces.Dict):
-            reads = getattr(self.policy.actor_features, "reads", tuple(ours))
-            ours, theirs = (spaces.Dict({n: s for n, s in space.items() if n in reads}) for space in (ours, theirs))
+            ours, theirs = (
+                spaces.Dict({n: s for n, s in space.items() if n in self._reads}) for space in (ours, theirs)
+            )
         for what, one, other in (("observes", ours, theirs), ("acts in", self._action_space, action_space)):
             if not _alike(one, other):
                 raise ValueError(f"the policy {what} {one}, the world has {other}")
@@ -92,7 +100,9 @@ class Agent:
         if isinstance(self._action_space, spaces.Box):
             actions = np.clip(actions, self._action_space.low, self._action_space.high)
         told = {"value": values.numpy() / (1 - self.config.gamma)}  # the learner scales rewards by 1 - γ
-        weights = self.policy.saliency(perceived) if self.explain else self.policy.attention(given)
+        weights = self.policy.attention(given)
+        if weights is None and self.explain:
+            weights = self.policy.saliency(perceived)
         return actions, told if weights is None else {**told, "attention": weights.numpy()}
 
     def _checked(self, observations: Any) -> Any:
@@ -100,12 +110,11 @@ class Agent:
         if not isinstance(self._observation_space, spaces.Dict):
             check_shape("observations", observations, self._observation_space)
             return observations
-        reads = getattr(self.policy.actor_features, "reads", tuple(self._observation_space))
-        for name in reads:
+        for name in self._reads:
             if name not in observations:
-                raise ValueError(f"observations lack {name!r}; expected {', '.join(reads)}")
+                raise ValueError(f"observations lack {name!r}; expected {', '.join(self._reads)}")
             check_shape(name, observations[name], self._observation_space[name])
-        return {name: observations[name] for name in reads}
+        return {name: observations[name] for name in self._reads}
 
     def _past(self, given: Tensors, starts: NDArray[np.bool_] | None) -> Sequences | None:
         """What is remembered of the rows, none of whose state is kept without a memory."""

@@ -22,6 +22,8 @@ def test_an_agent_acts(run, config):
     assert told["value"].shape == (6,)
     assert told["value"].dtype == np.float32
     assert told["attention"].shape == (6, 2, 5)
+    agent.explain = True  # as `foveal record` asks for: whoever attends shows that
+    np.testing.assert_array_equal(agent(observations)[1]["attention"], told["attention"])
     np.testing.assert_allclose(told["attention"].sum(-1), 1, rtol=1e-5)
     policy = dataclasses.replace(config, seed=200).make_policy(*SPACES)
     with torch.no_grad():

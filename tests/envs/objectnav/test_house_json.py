@@ -3,7 +3,6 @@ import gzip
 import json
 import math
 import re
-import time
 from dataclasses import fields, is_dataclass
 
 import numpy as np
@@ -239,24 +238,32 @@ def test_what_is_wrong_is_named_in_one_line(case):
     assert "\n" not in str(error.value) and len(str(error.value)) < 200
 
 
-def test_too_much_is_refused_quickly():
+class Unread(list):
+    """A list that must be refused by its length, before anything in it is read."""
+
+    def __iter__(self):
+        raise AssertionError("read before it was refused")
+
+    def __getitem__(self, place):
+        raise AssertionError("read before it was refused")
+
+
+def test_too_much_is_refused_unread():
     data = procthor()
     box = {"objectType": "Box", "size": xyz(1, 1, 1), "position": xyz(1, 1, 1)}
     crowd = [box | {"id": f"Box|{i}"} for i in range(10_000)]
     halves = [crowd[0] | {"children": crowd[1:4001]}, crowd[4001] | {"children": crowd[4002:8000]}]
-    begun = time.perf_counter()
     with pytest.raises(ValueError, match="objects: has 10000 items; at most 5000"):
-        house_from_json(data | {"objects": crowd})
+        house_from_json(data | {"objects": Unread(crowd)})
     with pytest.raises(ValueError, match="objects: more than 5000 objects"):
         house_from_json(data | {"objects": halves})
     with pytest.raises(ValueError, match="rooms: has 201 items"):
-        house_from_json(data | {"rooms": data["rooms"] * 100 + data["rooms"][:1]})
+        house_from_json(data | {"rooms": Unread(data["rooms"] * 100 + data["rooms"][:1])})
     nested = crowd[0]
     for box in crowd[1:100]:
         nested = box | {"children": [nested]}
     with pytest.raises(ValueError, match="nested deeper than 16 levels"):
         house_from_json(data | {"objects": [nested]})
-    assert time.perf_counter() - begun < 5
 
 
 junk = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just([]) | st.just({})
