@@ -1,4 +1,4 @@
-"""The batch contract: N copies of a world stepped at once, and the single environment as the batch of one."""
+"""The batch contract: N copies of a world stepped at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from functools import partial
 from operator import index
 from typing import Any, ClassVar
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
@@ -175,7 +174,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         self._started = bool((self._episode >= 0).all())
         present = np.zeros(self.num_envs, np.bool_)
         present[rows] = True
-        return _each(self._out, self._observations), self._masked(self._info(), present)
+        return each_part(self._out, self._observations), self._masked(self._info(), present)
 
     def _begin(self, rows: Rows) -> None:
         self._episode[rows] += 1
@@ -251,7 +250,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
             self._ended = ended
             infos = self._masked(self._info(), np.ones(self.num_envs, np.bool_))
         out = self._out
-        observations = _each(out, self._observations)
+        observations = each_part(out, self._observations)
         return observations, out(self._rewards), out(self._terminated), out(self._truncated), infos
 
     def _restart_at_once(self, ended: NDArray[np.bool_]) -> Infos:
@@ -261,7 +260,7 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         if rows.size:
             last = np.full(self.num_envs, None, dtype=object)
             for row in rows:
-                last[row] = _each(partial(_copy_of_row, int(row)), self._observations)
+                last[row] = each_part(partial(copy_of_row, int(row)), self._observations)
             last_info = _copied(self._masked(self._info(), ended.copy()))
             final = {"final_obs": last, "_final_obs": ended.copy()}
             final |= {"final_info": last_info, "_final_info": ended}
@@ -353,66 +352,18 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
         return checked
 
 
-class SingleEnv(gymnasium.Env[Any, Any]):
-    """One row of a world as a plain Gymnasium environment: a `BatchEnv` of one, nothing more.
-
-    Args:
-        render_mode: None or ``"rgb_array"``.
-        **params: As for the world's `BatchEnv`.
-    """
-
-    world: ClassVar[Callable[..., BatchEnv]]
-    metadata: dict[str, Any] = dict(BatchEnv.metadata)  # gymnasium.make looks for render modes in the class
-
-    def __init__(self, render_mode: str | None = None, **params: Any) -> None:
-        params.setdefault("trace_rows", () if render_mode is None else (0,))  # so that a wrapped one can be recorded
-        self.batch = type(self).world(
-            1, render_mode=render_mode, autoreset_mode=AutoresetMode.DISABLED, copy=True, **params
-        )
-        self.render_mode = render_mode
-        self.observation_space = self.batch.single_observation_space
-        self.action_space = self.batch.single_action_space
-        self.metadata = {key: value for key, value in self.batch.metadata.items() if key != "autoreset_mode"}
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, Infos]:
-        """Begin an episode: the observation and the info of row 0."""
-        super().reset(seed=seed)
-        observations, infos = self.batch.reset(seed=seed, options=options or None)
-        return _each(partial(_copy_of_row, 0), observations), _first(infos)
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, Infos]:
-        """Step once: observation, reward, terminated, truncated and info of row 0, with builtin scalars."""
-        observations, rewards, terminated, truncated, infos = self.batch.step(np.asarray(action)[None])
-        observation = _each(partial(_copy_of_row, 0), observations)
-        return observation, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), _first(infos)
-
-    def render(self) -> NDArray[np.uint8] | None:
-        """The present frame (H, W, 3), or None without a render mode."""
-        return None if self.render_mode is None else self.batch.render_rows([0])[0]
-
-
-def _each(function: Callable[[Any], Any], observations: Any) -> Any:
+def each_part(function: Callable[[Any], Any], observations: Any) -> Any:
     """The function's value for an array of observations, or for each array of a dict or a tuple of them."""
     if isinstance(observations, dict):
-        return {key: _each(function, part) for key, part in observations.items()}
+        return {key: each_part(function, part) for key, part in observations.items()}
     if isinstance(observations, tuple):
-        return tuple(_each(function, part) for part in observations)
+        return tuple(each_part(function, part) for part in observations)
     return function(observations)
 
 
-def _copy_of_row(row: int, array: NDArray[Any]) -> Any:
+def copy_of_row(row: int, array: NDArray[Any]) -> Any:
+    """What a row has in an array of all rows."""
     return array[row].copy()
-
-
-def _first(infos: Infos) -> Infos:
-    """Row 0 of a batched info, without masks and as builtin scalars."""
-    row = {}
-    for key, value in infos.items():
-        if isinstance(value, dict):
-            row[key] = _first(value)
-        elif not key.startswith("_"):
-            row[key] = value[0].item() if value.ndim == 1 else value[0]
-    return row
 
 
 def _copied(infos: Infos) -> Infos:

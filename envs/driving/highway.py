@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from foveal.envs.batch import Infos, Rows, SingleEnv
+from foveal.envs.batch import Infos, Rows
 from foveal.envs.driving.observations import Observation, begin, make_observation, memory, recall
 from foveal.envs.driving.observations.params import ObservationParams
 from foveal.envs.driving.observations.sight import Sight
@@ -33,6 +33,7 @@ from foveal.envs.driving.traffic import CRASHED, FEATURES, LANE, NETWORK_FEATURE
 from foveal.envs.driving.world import DrivingWorld
 from foveal.envs.params import param
 from foveal.envs.scene import Lane
+from foveal.envs.single import SingleEnv
 from foveal.kernels import launch
 
 

@@ -14,21 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.driving.migration import name_of, world_named
-from foveal.envs.driving.parity import (
+from foveal.envs.driving.comparison import (
     FLAGS,
     OF_ALL,
     QUANTITIES,
     Comparison,
-    Episode,
     Snapshot,
     alone,
     compare_steps,
-    grid,
-    provenance,
-    run,
     step_reference,
 )
+from foveal.envs.driving.migration import name_of, world_named
+from foveal.envs.driving.parity import Episode, grid, provenance, run
 
 Recording = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 """What `load` returns: facts, and arrays by name."""

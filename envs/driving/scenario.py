@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from foveal.envs.batch import Infos, Rows, SingleEnv
+from foveal.envs.batch import Infos, Rows
 from foveal.envs.driving import traffic as tr
 from foveal.envs.driving.controls import ACTIONS, Controls, able_rows
 from foveal.envs.driving.network import Drive, Outcome, Timing, act_rows, step_rows
@@ -32,6 +32,7 @@ from foveal.envs.driving.temperaments import shares
 from foveal.envs.driving.world import DrivingWorld
 from foveal.envs.params import param
 from foveal.envs.scene import Lane
+from foveal.envs.single import SingleEnv
 from foveal.kernels import LIGHT, launch
 
 MOST = 1e9  # in place of no limit

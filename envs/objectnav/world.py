@@ -72,7 +72,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from foveal.envs.batch import BatchEnv, Infos, Rows, SingleEnv
+from foveal.envs.batch import BatchEnv, Infos, Rows
 from foveal.envs.objectnav import metrics
 from foveal.envs.objectnav.episodes import ACTIONS, TERMS, Rules, act_rows, begin_rows, walks
 from foveal.envs.objectnav.expert import TURN
@@ -89,6 +89,7 @@ from foveal.envs.objectnav.visibility import Eye, find
 from foveal.envs.overlay import Annotation
 from foveal.envs.rendering.renderer import Renderer
 from foveal.envs.rendering.scene import Scene
+from foveal.envs.single import SingleEnv
 from foveal.kernels import launch
 from foveal.optics.camera import Camera
 from foveal.optics.transforms import look

@@ -9,9 +9,10 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv, SingleEnv
+from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
 from foveal.envs.driving.highway import Highway
 from foveal.envs.params import Params, param
+from foveal.envs.single import SingleEnv
 
 FAST = "foveal/HighwayFast-v0"
 MODES = list(AutoresetMode)

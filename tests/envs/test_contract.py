@@ -15,8 +15,9 @@ from gymnasium import make_vec, spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
-from foveal.envs.batch import BatchEnv, SingleEnv
+from foveal.envs.batch import BatchEnv
 from foveal.envs.registration import WORLDS, register_all
+from foveal.envs.single import SingleEnv
 
 SEED = 2024
 SB3_WARNS = {"foveal/Racetrack-v0": (".*is an image.*", ".*for an image.*")}  # it takes a grid's layers for one

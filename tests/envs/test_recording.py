@@ -12,11 +12,12 @@ from gymnasium import spaces
 from gymnasium.vector import VectorWrapper
 from imageio_ffmpeg import count_frames_and_secs, read_frames
 
-from foveal.envs.batch import BatchEnv, SingleEnv
+from foveal.envs.batch import BatchEnv
 from foveal.envs.overlay import Annotation, panel
 from foveal.envs.params import Params, param
 from foveal.envs.recording import VideoWriter, record
 from foveal.envs.scene import Scene, between
+from foveal.envs.single import SingleEnv
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

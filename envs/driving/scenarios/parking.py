@@ -40,7 +40,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.batch import Infos, SingleEnv
+from foveal.envs.batch import Infos
 from foveal.envs.driving.controls import ACTIONS
 from foveal.envs.driving.lanes import from_lane, heading_at
 from foveal.envs.driving.observations.goal import FEATURES
@@ -50,6 +50,7 @@ from foveal.envs.driving.scenario import Scenario, ScenarioParams, ScenarioWorld
 from foveal.envs.driving.spawning import draw, enter, enter_on_lane, put_object
 from foveal.envs.driving.traffic import COS, CRASHED, LANDMARK, LANE, OBSTACLE, SIN, SPEED, STEERED, X, Y
 from foveal.envs.params import param
+from foveal.envs.single import SingleEnv
 from foveal.kernels import kernel
 
 SPACES = 14  # in each of two rows

@@ -15,7 +15,7 @@ import pytest
 from highway_env.envs.highway_env import HighwayEnv, HighwayEnvFast
 from highway_env.vehicle.behavior import IDMVehicle
 
-from foveal.envs.driving import parity, traffic
+from foveal.envs.driving import comparison, parity, traffic
 from foveal.envs.driving.highway import Highway
 from foveal.envs.driving.interop import from_highway_env, params_of
 from foveal.envs.driving.parity_cases import after_intersection
@@ -73,7 +73,7 @@ def test_a_replay_notices_a_changed_start(name: str, change: float, differs: str
     row[3] += change if name != "target_lane" or row[3] < 1 else -change
     found = replay((meta, {**arrays, "0/state/traffic": changed}), 0)
     assert not found.agrees
-    assert found.disagreement if differs in parity.FLAGS else found.largest[differs] > parity.TOLERANCE
+    assert found.disagreement if differs in comparison.FLAGS else found.largest[differs] > comparison.TOLERANCE
 
 
 def test_record_and_replay(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_comparison_notices_another_world(monkeypatch: pytest.MonkeyPatch) -> 
         world.set_state(state)
         return world
 
-    monkeypatch.setattr(parity, "from_highway_env", shifted)
+    monkeypatch.setattr(comparison, "from_highway_env", shifted)
     _, found = parity.run(parity.Episode(parity.CASES[0], "highway-fast-v0", 0, "SLOWER", 5))
     assert found.wrong and not found.undetermined
 
@@ -134,7 +134,7 @@ def test_the_report_counts_and_the_command_line_fails_on_a_disagreement(
     written = json.loads((tmp_path / "parity.json").read_text())
     assert (written["episodes"], written["steps"], written["vehicle_steps"]) == (2, 4, 4 * 5 * 21)
     assert written["configurations"][0]["id"] == "highway-fast-v0"
-    assert written["disagreements"] == [] and set(written["largest"]) == set(parity.QUANTITIES)
+    assert written["disagreements"] == [] and set(written["largest"]) == set(comparison.QUANTITIES)
     wrong = dataclasses.replace(parity.run(episodes[0])[1], disagreement="step 1: lane[2] is [1], there [0]")
     assert len(parity.report([(episodes[0], wrong)])["disagreements"]) == 1
 
@@ -158,7 +158,7 @@ def test_coefficients_come_from_the_instance_not_the_class() -> None:
         for index, value in ((traffic.JAM_DISTANCE, 7), (traffic.COMFORT_ACCELERATION, 6)):
             assert (leaked[index, 1:] == value).all()
         assert (leaked[traffic.COMFORT_DECELERATION, 1:] == 3).all()
-        assert parity.compare(after, [1, 4, 4, 0, 2]).agrees
+        assert comparison.compare(after, [1, 4, 4, 0, 2]).agrees
     assert IDMVehicle.DISTANCE_WANTED == 10
     clean = from_highway_env(before).get_state()["traffic"][0]
     assert (clean[traffic.JAM_DISTANCE, 1:] == 10).all()
@@ -179,7 +179,7 @@ def test_a_list_of_instances_gives_as_many_rows_each_its_own() -> None:
         many = together.step(np.full(3, action))
         for row, world in enumerate(alone):
             one = world.step(np.array([action]))
-            snapshot = parity.step_reference(envs[row], world, action)
+            snapshot = comparison.step_reference(envs[row], world, action)
             np.testing.assert_allclose(many[0][row].ravel(), snapshot["observation"], atol=1e-6)
             assert all(np.array_equal(a[row], b[0]) for a, b in zip(many[:4], one[:4], strict=True))
             state, own = together.get_state(), world.get_state()
@@ -257,7 +257,7 @@ def test_the_action_mask_is_what_highway_env_calls_available() -> None:
 
 def test_target_speeds_may_be_an_array_as_in_highway_env() -> None:
     env = fast(action={**ACTION, "target_speeds": np.linspace(0, 30, 4)})
-    assert parity.compare(env, [3, 3, 4]).agrees
+    assert comparison.compare(env, [3, 3, 4]).agrees
 
 
 def test_an_instance_that_cannot_be_translated_says_why() -> None:

@@ -9,7 +9,7 @@ from highway_env.envs.merge_env import MergeEnv
 from highway_env.vehicle import behavior
 from scipy import stats
 
-from foveal.envs.driving import parity, traffic
+from foveal.envs.driving import comparison, parity, traffic
 from foveal.envs.driving.highway import Highway
 from foveal.envs.driving.interop import from_highway_env, params_of
 from foveal.envs.driving.scenarios.merge import Merge
@@ -142,7 +142,7 @@ def test_skidding_linear_drivers_do_too() -> None:
             v.position[1] += rng.uniform(-2, 2)
             v.POLITENESS = rng.choice([0.0, 0.5])
             v.on_state_update()
-        found = parity.compare(env, rng.integers(0, 5, 8), beyond=3)
+        found = comparison.compare(env, rng.integers(0, 5, 8), beyond=3)
         assert found.agrees, (seed, found)
 
 

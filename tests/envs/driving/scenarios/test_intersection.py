@@ -6,8 +6,8 @@ import pytest
 from highway_env.envs.intersection_env import IntersectionEnv
 from scipy import stats
 
+from foveal.envs.driving import comparison, parity
 from foveal.envs.driving import lanes as ln
-from foveal.envs.driving import parity
 from foveal.envs.driving import traffic as tr
 from foveal.envs.driving.interop import from_highway_env, params_of
 from foveal.envs.driving.parity_cases import CASES, coefficients_kept
@@ -284,7 +284,7 @@ def test_recorded_episodes_with_newcomers(tmp_path):
 def test_a_vehicle_too_many_is_noticed():
     episode = parity.Episode(case_of("intersection-v2"), "intersection-v2", 0, "IDLE", 5)
     with episode.instance() as env:
-        made = parity.alone(env)
+        made = comparison.alone(env)
         env.road.vehicles.pop(0)
-        found = parity.compare_steps(made, [(1, parity.step_reference(env, made, 1))])
+        found = comparison.compare_steps(made, [(1, comparison.step_reference(env, made, 1))])
     assert "vehicles, there" in found.disagreement
