@@ -142,7 +142,7 @@ class ActorCritic(nn.Module):
         return None if attention is None else attention(observations)
 
     def saliency(self, perceived: Tensors) -> Tensor | None:
-        """Where in the image the features come from, before and behind the filter.
+        """Where in the image the features come from, before and behind the filter; one behind the memory is not shown.
 
         Gradient times activation of an encoder's map, summed over its channels, of the features' squared length (the
         rule of Shrikumar et al., "Not just a black box", 2016, arXiv:1605.01713, at the map as in Selvaraju et al.,
