@@ -249,11 +249,11 @@ $rows
 
 ## What was tuned
 
-The learner's settings are foveal's defaults (`PPOConfig`), which were chosen for attention on *nearest*, among some 25,
-on training seed 0, which is not used here; only the rows are fewer, 64 instead of 256, for more updates in as many
-steps (256 were tried too, on training seed 1000 in *nearest*). For this page the learning rate alone was tried, 0.001 and 0.003, in trainings of 300,000 steps, on training seed
-1000 for attention and on 1000, 1001 and 1002 for mlp, by the return in 512 other episodes. 0.003 was the better one for
-both, by the mean of the two settings:
+The learner's settings are foveal's defaults (`PPOConfig`), which were chosen for attention on *nearest*, among some
+25, on training seed 0, which is not used here; only the rows are fewer, 64 instead of 256, for more updates in as
+many steps (256 were tried too, on training seed 1000 in *nearest*). For this page the learning rate alone was tried,
+0.001 and 0.003, in trainings of 300,000 steps, on training seed 1000 for attention and on 1000, 1001 and 1002 for
+mlp, by the return in 512 other episodes. 0.003 was the better one for both, by the mean of the two settings:
 
 | | attention, nearest | attention, shuffled | mlp, nearest | mlp, shuffled |
 | --- | --- | --- | --- | --- |
