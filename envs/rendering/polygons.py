@@ -69,7 +69,7 @@ def _ear(corners: list[tuple[float, float]], left: list[int], flat: float) -> in
         if abs(area) <= flat:
             return i
         if area > fattest and not any(
-            _cross(a, b, p) >= 0 and _cross(b, c, p) >= 0 and _cross(c, a, p) >= 0
+            _cross(a, b, p) >= -flat and _cross(b, c, p) >= -flat and _cross(c, a, p) >= -flat  # on its border counts
             for p in (corners[j] for j in left)
             if p not in (a, b, c)
         ):

@@ -48,3 +48,10 @@ def test_corners_on_straight_lines():
 def test_what_is_no_polygon(points, message):
     with pytest.raises(ValueError, match=message):
         triangulate(points)
+
+
+def test_a_corner_on_the_diagonal_of_an_ear():
+    """It lies on the cut but for rounding: that ear must stay."""
+    room = 1.74 * np.array([(2, 0), (3, 0), (3, 1), (5, 1), (5, 3), (2, 3)])
+    covered = areas(room, triangulate(room))
+    assert (covered > 0).all() and np.isclose(covered.sum(), 7 * 1.74**2)
