@@ -1,9 +1,4 @@
-"""Visual encoders: images to a map (B, C, 7, 7) float32 of what is where.
-
-An *encoder* is a module with ``channels`` (C), ``frozen``, and ``needs``, the names of the images that it reads: of
-"rgb" (B, H, W, 3) uint8 and "depth" (B, H, W) float32 m. Scaling them is its own affair. A frozen one has no trainable
-parameters, is in evaluation mode whatever `train` is told, and keeps no graph: its map may be computed once and stored.
-"""
+"""The visual encoders by name."""
 
 from __future__ import annotations
 
@@ -12,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -21,83 +16,11 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from foveal.agents import efficientnet
+from foveal.agents.encoder import Encoder, pooled
 from foveal.agents.options import Options, build
+from foveal.agents.type_maps import SeenTypes, TrueTypes
 
-SIDE = 7
-"""Cells along a side of every map."""
-LEAST_PIXELS = 16
-"""Along a side of an image."""
 WEIGHTS = Path(__file__).parent / "weights"
-_LAYOUTS = {"rgb": ((3,), torch.uint8), "depth": ((), torch.float32)}
-
-
-class Encoder(nn.Module):
-    """What all encoders share; one of them defines `encode`.
-
-    Args:
-        observation_space: Of a single row: a Dict with the images that the encoder `needs`.
-
-    Raises:
-        ValueError: where the space lacks one of them, their sizes differ, or they are below 16 pixels along a side.
-    """
-
-    channels: int
-    frozen = False
-    needs: tuple[str, ...] = ("rgb", "depth")
-
-    def __init__(self, observation_space: spaces.Space[Any]) -> None:
-        super().__init__()
-        if not isinstance(observation_space, spaces.Dict):
-            raise ValueError(f"encoders take a Dict with {' and '.join(self.needs)}, got {observation_space}")
-        for name in self.needs:
-            _check_image(name, observation_space.get(name))
-        sizes = {observation_space[name].shape[:2] for name in self.needs}  # type: ignore[index]
-        if len(sizes) > 1:
-            raise ValueError(f"{' and '.join(self.needs)} must have the same size, got {observation_space}")
-
-    def encode(self, images: Mapping[str, Tensor]) -> Tensor:
-        """A map (B, C, H', W') of images; `forward` brings it to 7 by 7."""
-        raise NotImplementedError
-
-    def forward(self, images: Mapping[str, Tensor]) -> Tensor:
-        """Map (B, C, 7, 7) float32 of images.
-
-        Raises:
-            ValueError: for an image of another shape or type than the module says.
-        """
-        for name in self.needs:
-            rest, dtype = _LAYOUTS[name]
-            image = images[name]
-            if image.dim() != 3 + len(rest) or image.shape[3:] != rest or image.dtype != dtype:
-                shape = ", ".join(("B", "H", "W", *map(str, rest)))
-                raise ValueError(f"{name}: must be ({shape}) {dtype}, got {tuple(image.shape)} {image.dtype}")
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return _pooled(self.encode(images))
-
-    def freeze(self) -> Self:
-        """Train no more: no gradients, evaluation mode for good."""
-        self.frozen = True
-        return self.requires_grad_(False).eval()
-
-    def train(self, mode: bool = True) -> Self:
-        """See `nn.Module.train`; nothing happens to a frozen encoder."""
-        return super().train(mode and not self.frozen)
-
-
-def _check_image(name: str, space: spaces.Space[Any] | None) -> None:
-    rest, dtype = _LAYOUTS[name]
-    if space is None:
-        raise ValueError(f"the encoder needs the observation {name!r} (--set {name}=true)")
-    shape = space.shape or ()
-    if not isinstance(space, spaces.Box) or shape[2:] != rest or len(shape) < 2 or f"torch.{space.dtype}" != str(dtype):
-        raise ValueError(f"{name}: must be a Box ({', '.join(('H', 'W', *map(str, rest)))}) {dtype}, got {space}")
-    if min(shape[:2]) < LEAST_PIXELS:
-        raise ValueError(f"{name}: images of {shape[1]} x {shape[0]} pixels are too small, {LEAST_PIXELS} are needed")
-
-
-def _pooled(maps: Tensor) -> Tensor:
-    """Maps (B, C, H, W) as (B, C, 7, 7): cells that overlap one of theirs, averaged."""
-    return maps if maps.shape[-2:] == (SIDE, SIDE) else F.adaptive_avg_pool2d(maps, SIDE)
 
 
 class RoomsCNN(Encoder):
@@ -192,13 +115,13 @@ class ImageNet(Encoder):
         for number, stage in enumerate(self.stages):
             maps = stage(maps)
             if number in self.TAPS:
-                taken.append(_pooled(maps) / self.TAPS[number])
+                taken.append(pooled(maps) / self.TAPS[number])
         return torch.cat(taken, 1)
 
 
-def _shipped_cnn(name: str) -> Callable[[spaces.Space[Any]], Encoder]:
+def _with_weights(name: str, network: Callable[[spaces.Space[Any]], Encoder]) -> Callable[[spaces.Space[Any]], Encoder]:
     def make(observation_space: spaces.Space[Any]) -> Encoder:
-        encoder = RoomsCNN(observation_space)
+        encoder = network(observation_space)
         encoder.load_state_dict(shipped(name))
         return encoder.freeze()
 
@@ -211,13 +134,15 @@ def _frozen_cnn(observation_space: spaces.Space[Any], *, channels: int = 64) -> 
 
 ENCODERS: dict[str, Callable[..., Encoder]] = {
     "imagenet": ImageNet,
-    "rooms": _shipped_cnn("rooms"),
-    "types": _shipped_cnn("types"),
+    "rooms": _with_weights("rooms", RoomsCNN),
+    "types": _with_weights("types", SeenTypes),
+    "true_types": TrueTypes,
     "cnn": RoomsCNN,
     "random": _frozen_cnn,
 }
-"""By name: a generic one; the small network that learnt to complete frames of our rooms, or to tell which types are in
-view and how far; the same trained with the policy; the same frozen at random. Options are their keyword arguments."""
+"""By name: a generic one; a small network that learnt to complete frames of our rooms; one that learnt to tell which
+types are where, and the truth about that; the small network trained with the policy, or frozen at random. Options are
+their keyword arguments."""
 
 
 def make_encoder(name: str, observation_space: spaces.Space[Any], options: Options | None = None) -> Encoder:

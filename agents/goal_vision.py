@@ -33,6 +33,9 @@ class GoalVision(nn.Module):
         observation_space: Dict with ``goal`` and ``last_action`` (Discrete) and the images that the encoder needs.
         encoder: A key of `foveal.agents.encoders.ENCODERS`.
         hidden: Units of the layers inside.
+        squeezed: Units of the first layer, which reads the encoder's map.
+        queries: What the goal asks the encoder's map for: so many sums of its channels at every place, weighted by what
+            is learnt for each goal. The paper has none; a map of what is where is read faster with one.
 
     Attributes:
         reads: The observations that it needs; others may be missing.
@@ -43,7 +46,15 @@ class GoalVision(nn.Module):
 
     accepts = "Dict of goal, last_action and images"
 
-    def __init__(self, observation_space: spaces.Space[Any], *, encoder: str = "rooms", hidden: int = 32) -> None:
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        *,
+        encoder: str = "rooms",
+        hidden: int = 32,
+        squeezed: int = 32,
+        queries: int = 0,
+    ) -> None:
         super().__init__()
         if not isinstance(observation_space, spaces.Dict):
             raise ValueError(f"network 'goal_vision' takes a {self.accepts}, got {observation_space}")
@@ -52,8 +63,13 @@ class GoalVision(nn.Module):
         self.reads = ("goal", "last_action", *self.encoder.needs)
         self.goal = nn.Embedding(counts[0], CHANNELS)
         self.last_action = nn.Embedding(counts[1], ACTION_DIM)
-        self.compress = nn.Linear(self.encoder.channels, CHANNELS)
-        self.join_map, self.join_goal = nn.Linear(CHANNELS, hidden), nn.Linear(CHANNELS, hidden, bias=False)
+        self.compress = nn.Linear(self.encoder.channels, squeezed)
+        self.query = None
+        if queries:
+            self.query = nn.Embedding(counts[0], queries * self.encoder.channels)
+            nn.init.normal_(self.query.weight, std=0.05)
+        self.join_map = nn.Linear(squeezed + queries, hidden)
+        self.join_goal = nn.Linear(CHANNELS, hidden, bias=False)
         self.combine = nn.Linear(hidden, CHANNELS)
         self.features_dim = CELLS * CHANNELS + ACTION_DIM
 
@@ -74,7 +90,11 @@ class GoalVision(nn.Module):
 
     def fuse(self, places: Tensor, perceived: dict[str, Tensor]) -> Tensor:
         """Features (B, `features_dim`) of a map (B, 49, C), the goal and the last action."""
-        joined = self.join_map(torch.relu(self.compress(places)))
+        read = torch.relu(self.compress(places))
+        if self.query is not None:
+            query = self.query(perceived["goal"]).unflatten(1, (-1, places.shape[2]))  # (B, Q, C)
+            read = torch.cat([read, places @ query.transpose(1, 2)], 2)
+        joined = self.join_map(read)
         joined = torch.relu(joined + self.join_goal(self.goal(perceived["goal"]))[:, None])
         features = self.combine(joined).flatten(1)  # (B, 49, 32) -> (B, 1568)
         return torch.cat([features, self.last_action(perceived["last_action"])], 1)

@@ -136,6 +136,21 @@ class ActorCritic(nn.Module):
         values: Tensor = self.value_head(features)[:, 0].float()
         return values
 
+    def adopt(self, other: ActorCritic) -> None:
+        """Take over what another policy has learnt; each keeps its frozen encoder.
+
+        Raises:
+            ValueError: naming the first part that differs.
+        """
+        ours, theirs = learnt(self), learnt(other)
+        for name in sorted(ours.keys() | theirs.keys()):
+            shapes = [tuple(one[name].shape) if name in one else None for one in (ours, theirs)]
+            if shapes[0] != shapes[1]:
+                raise ValueError(f"{name}: this policy has shape {shapes[0]}, the other {shapes[1]}")
+        with torch.no_grad():
+            for name, tensor in ours.items():
+                tensor.copy_(theirs[name])
+
     def attention(self, observations: Tensors) -> Tensor | None:
         """The actor's attention weights (B, heads, S), or None where its network does not attend."""
         attention = getattr(self.actor_features, "attention", None)
@@ -178,3 +193,12 @@ class ActorCritic(nn.Module):
         if self.action_shape is None:
             return Categorical(outputs.log_softmax(-1), self.start)
         return Gaussian(outputs.unflatten(-1, self.action_shape), self.log_std)
+
+
+def learnt(policy: ActorCritic) -> dict[str, Tensor]:
+    """All of a policy's weights by name, but for those of a frozen encoder: they are known without it."""
+    weights: dict[str, Tensor] = policy.state_dict()
+    encoder = getattr(policy.actor_features, "encoder", None)
+    if encoder is None or not encoder.frozen:
+        return weights
+    return {name: one for name, one in weights.items() if not name.startswith("actor_features.encoder.")}

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from foveal.agents.agent import Agent
 from foveal.agents.config import PPOConfig
 from foveal.agents.files import RunError
 from foveal.agents.metrics import Metrics, Progress, plot_curve
@@ -26,6 +27,7 @@ def train(
     run_dir: str | Path,
     *,
     resume: bool = False,
+    start: Agent | None = None,
     progress: bool = True,
     extra_losses: Sequence[ExtraLoss] = (),
 ) -> Path:
@@ -38,6 +40,7 @@ def train(
             `checkpoint_steps` and `tensorboard` may differ.
         run_dir: The run folder.
         resume: Go on from the latest sound checkpoint instead of beginning.
+        start: An agent whose policy is the first one, but for a frozen encoder; by default weights are drawn.
         progress: Tell on stderr how it goes: a bar on a terminal, else a line every ten seconds.
         extra_losses: See `PPO`; a resumed run needs the same.
 
@@ -46,13 +49,16 @@ def train(
 
     Raises:
         RunError: for an unknown world, a folder that holds a run already (or none, to resume), no sound
-            checkpoint, a loss that is not finite, or files that cannot be written. What was saved stays.
+            checkpoint, an agent of another shape to start from, a loss that is not finite, or files that cannot be
+            written. What was saved stays.
         KeyboardInterrupt: after Ctrl-C, once a checkpoint is written; the message says where. A second Ctrl-C
             does not wait for that.
     """
     with _torch_threads(config.torch_threads), _noted_interrupt() as interrupted:
         try:
             learner = PPO(config, make_world(config.env_id, config.num_envs, config.env_params), extra_losses)
+            if start is not None:
+                learner.policy.adopt(start.policy)
         except (TypeError, ValueError) as error:
             raise RunError(str(error)) from None
         run, seconds_before = _open(config, run_dir, learner, resume)

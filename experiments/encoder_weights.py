@@ -5,9 +5,9 @@
 
 "rooms" learns without labels: half of the squares of 8 by 8 pixels of a frame of colours and depth are blanked out, and
 a small decoder, thrown away later, completes the frame from the encoder's map (He et al., "Masked autoencoders", CVPR
-2022, arXiv:2111.06377; Vincent et al., ICML 2008). "types" learns what no camera tells: which types fill 0.2 % of the
-image or more, and how far the nearest point of each is. Frames are what walkers see in the training houses; losses and
-probes are told for the houses of the validation split.
+2022, arXiv:2111.06377; Vincent et al., ICML 2008). "types" learns what no camera tells: which share of every block of
+4 by 4 pixels each type fills. Frames are what walkers see in the training houses; losses and probes are told for the
+houses of the validation split.
 
 By those probes "rooms" tells no more of the types in view than the same network at random does; "types" tells more.
 """
@@ -33,11 +33,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from foveal.agents import efficientnet
-from foveal.agents.encoders import ENCODERS, SIDE, WEIGHTS, Encoder, RoomsCNN, make_encoder
+from foveal.agents.encoder import Encoder
+from foveal.agents.encoders import ENCODERS, WEIGHTS, RoomsCNN, make_encoder
 from foveal.agents.evaluation import provenance
-from foveal.agents.explorers import SEEN_SHARE, Bounce
+from foveal.agents.explorers import Bounce
 from foveal.agents.files import replace_file
-from foveal.agents.probes import Labels, Scores, label, probe, shares, summary
+from foveal.agents.probes import Labels, Scores, label, probe, summary
+from foveal.agents.type_maps import BLOCKS, PIXELS, SeenTypes
 from foveal.envs.objectnav.expert import END
 from foveal.envs.objectnav.params import SPLITS
 from foveal.envs.objectnav.types import TYPES
@@ -49,6 +51,8 @@ FAR_M = 8.0
 SQUARE = 8
 """Side of what is blanked out, px."""
 BLANK_SHARE = 0.5
+LEAST_SHARE = 1e-4
+"""Of all pixels; rarer types count as if they filled so much."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +61,14 @@ class Settings:
 
     seed: int = 0
     ithor_houses: int = 80
-    procedural_houses: int = 40
+    robothor_houses: int = 60
+    procedural_houses: int = 200
     held_out_houses: int = 20
-    frames: int = 98_304
+    frames: int = 196_608
     held_out_frames: int = 4_096
-    steps: int = 12_000
-    batch: int = 128
+    steps: int = 8_000
+    batch: int = 256
+    mixed_precision: bool = True
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
 
@@ -73,20 +79,19 @@ class Frames(NamedTuple):
     Attributes:
         rgb: (N, H, W, 3) uint8.
         depth: (N, H, W) float16 m; float32 would take half as much again.
-        shares: (N, T) float32, of the image that each of `TYPES` fills.
-        nearest: (N, T) float16 m, to the nearest point of each; infinite where none is seen.
+        semantic: (N, H, W) uint8, types.
         labels: For probes.
     """
 
     rgb: NDArray[np.uint8]
     depth: NDArray[np.float16]
-    shares: NDArray[np.float32]
-    nearest: NDArray[np.float16]
+    semantic: NDArray[np.uint8]
     labels: Labels
 
     def images(self, numbers: NDArray[np.int64]) -> dict[str, Tensor]:
         """What an encoder reads, of some frames."""
-        return {"rgb": torch.from_numpy(self.rgb[numbers]), "depth": torch.from_numpy(self.depth[numbers]).float()}
+        seen = {name: torch.from_numpy(getattr(self, name)[numbers]) for name in ("rgb", "depth", "semantic")}
+        return {**seen, "depth": seen["depth"].float()}
 
 
 def frames_of(split: str, houses: dict[str, int], count: int, seed: int) -> Frames:
@@ -118,12 +123,8 @@ def frames_of(split: str, houses: dict[str, int], count: int, seed: int) -> Fram
 
 def _kept(env: Any, observations: dict[str, NDArray[Any]], infos: dict[str, Any], first_house: int) -> Frames:
     labels = label(env, observations, infos)
-    semantic, depth = observations["semantic"], observations["depth"]
-    nearest = np.full((len(depth), len(TYPES)), np.inf, np.float32)
-    row = np.arange(len(depth))[:, None, None]
-    np.minimum.at(nearest, (row, semantic), depth)
     labels = labels._replace(house=labels.house + first_house)
-    return Frames(observations["rgb"], depth.astype(np.float16), shares(semantic), nearest.astype(np.float16), labels)
+    return Frames(observations["rgb"], observations["depth"].astype(np.float16), observations["semantic"], labels)
 
 
 class Completion(nn.Module):
@@ -137,7 +138,7 @@ class Completion(nn.Module):
         self.middle, self.spread = torch.tensor([[150.0, 150, 150, 2], [50, 50, 50, 1]])
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, images: dict[str, Tensor], frames: Frames, numbers: NDArray[np.int64]) -> Tensor:
+    def forward(self, images: dict[str, Tensor]) -> Tensor:
         """Mean loss of a batch: Huber's, of colours in units of their spread and of depth in metres."""
         seen = torch.cat([images["rgb"], images["depth"].clamp(max=FAR_M).unsqueeze(-1)], -1)  # (B, 64, 64, 4)
         squares = seen.view(len(seen), 8, SQUARE, 8, SQUARE, 4)
@@ -149,46 +150,39 @@ class Completion(nn.Module):
 
 
 class Naming(nn.Module):
-    """The task-relevant objective: which types are in view, and how far the nearest point of each is."""
+    """The task-relevant objective: the type of a pixel of every block of 4 by 4, drawn anew in every batch."""
 
-    def __init__(self, encoder: RoomsCNN, frames: Frames) -> None:
+    def __init__(self, encoder: SeenTypes, frames: Frames) -> None:
         super().__init__()
         self.encoder = encoder
-        self.presence = nn.Conv2d(encoder.channels, len(TYPES), 1)
-        self.distance = nn.Conv2d(encoder.channels, len(TYPES), 1)
-        common = torch.from_numpy((frames.shares >= SEEN_SHARE).mean(0)).clamp(1e-4, 1 - 1e-4)
-        with torch.no_grad():
-            self.presence.bias.copy_(common.logit() - math.log(SIDE**2))  # type: ignore[union-attr]
+        some = frames.images(np.arange(0, len(frames.rgb), max(len(frames.rgb) // 2048, 1)))["semantic"]
+        common = torch.bincount(some.flatten().long(), minlength=len(TYPES)) / some.numel()
+        self.weights = common.clamp(min=LEAST_SHARE).rsqrt()
 
-    def forward(self, images: dict[str, Tensor], frames: Frames, numbers: NDArray[np.int64]) -> Tensor:
-        """Mean loss of a batch: cross-entropy of every type in nats, and Huber's of the distances of those seen in m.
-
-        Cells vote for a type by their logits' log-sum-exp, and tell its distance by the share that they had in it.
-        """
-        maps = self.encoder(images)
-        votes = self.presence(maps).flatten(2)  # (B, T, 49)
-        told = (votes.softmax(-1) * self.distance(maps).flatten(2)).sum(-1)
-        there = torch.from_numpy(frames.shares[numbers] >= SEEN_SHARE)
-        nearest = torch.from_numpy(frames.nearest[numbers]).float().clamp(max=FAR_M)
-        named = F.binary_cross_entropy_with_logits(votes.logsumexp(-1), there.float(), reduction="none").sum(1).mean()
-        return named + F.smooth_l1_loss(told[there], nearest[there])
+    def forward(self, images: dict[str, Tensor]) -> Tensor:
+        """Mean cross-entropy of a batch's blocks in nats; a type counts by the root of how rare it is."""
+        down, right = torch.randint(PIXELS // BLOCKS, (2,)).tolist()
+        wanted = images["semantic"][:, down :: PIXELS // BLOCKS, right :: PIXELS // BLOCKS].flatten().long()
+        return F.cross_entropy(self.encoder.logits(images).flatten(0, 1).float(), wanted, self.weights)
 
 
-OBJECTIVES: dict[str, Callable[[RoomsCNN, Frames], nn.Module]] = {"rooms": Completion, "types": Naming}
+OBJECTIVES: dict[str, Callable[[Any, Frames], nn.Module]] = {"rooms": Completion, "types": Naming}
+NETWORKS: dict[str, Callable[[gym.Space[Any]], Encoder]] = {"rooms": RoomsCNN, "types": SeenTypes}
 
 
-def fit(name: str, frames: Frames, held_out: Frames, settings: Settings) -> tuple[RoomsCNN, list[dict[str, float]]]:
+def fit(name: str, frames: Frames, held_out: Frames, settings: Settings) -> tuple[Encoder, list[dict[str, float]]]:
     """Train an encoder for an objective; tells the losses at ten moments."""
     torch.manual_seed(settings.seed)
     random = np.random.default_rng(settings.seed)
-    encoder = RoomsCNN(_space())
+    encoder = NETWORKS[name](_space())
     objective = OBJECTIVES[name](encoder, frames)
     optimiser = torch.optim.AdamW(objective.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.steps)
     losses, told, begin = [], [], time.perf_counter()
     for step in range(1, settings.steps + 1):
         numbers = random.integers(len(frames.rgb), size=settings.batch)
-        loss = objective(_varied(frames.images(numbers)), frames, numbers)
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.mixed_precision):
+            loss = objective(_varied(frames.images(numbers)))
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(objective.parameters(), 1.0)
@@ -199,19 +193,20 @@ def fit(name: str, frames: Frames, held_out: Frames, settings: Settings) -> tupl
             train = float(np.mean(losses[-settings.steps // 10 :]))
             told.append({"step": step, "train": train, "held_out": _loss(objective, held_out)})
             print(f"{name}: {told[-1]}, {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
-    _normalise(encoder, frames)
+    if isinstance(encoder, RoomsCNN):
+        _normalise(encoder, frames)
     return encoder, told
 
 
 def _varied(images: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same frames in another light, and half of them mirrored."""
-    rgb, depth = images["rgb"], images["depth"]
+    rgb = images["rgb"]
     gains = torch.empty(len(rgb), 1, 1, 3).uniform_(0.9, 1.1) * torch.empty(len(rgb), 1, 1, 1).uniform_(0.8, 1.2)
     rgb = (rgb * gains).clamp_(max=255).byte()
     mirrored = torch.rand(len(rgb)) < 0.5
     return {
-        "rgb": torch.where(mirrored[:, None, None, None], rgb.flip(2), rgb),
-        "depth": torch.where(mirrored[:, None, None], depth.flip(2), depth),
+        name: torch.where(mirrored.view(-1, *[1] * (image.dim() - 1)), image.flip(2), image)
+        for name, image in {**images, "rgb": rgb}.items()
     }
 
 
@@ -221,7 +216,7 @@ def _loss(objective: nn.Module, frames: Frames) -> float:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         batches = np.array_split(np.arange(len(frames.rgb)), max(len(frames.rgb) // 256, 1))
-        return float(np.mean([objective(frames.images(batch), frames, batch).item() for batch in batches]))
+        return float(np.mean([objective(frames.images(batch)).item() for batch in batches]))
 
 
 @torch.no_grad()
@@ -252,7 +247,9 @@ def _probed(encoder: Encoder, frames: Frames, held_out: Frames) -> Scores:
 
 def _space() -> gym.spaces.Dict:
     return gym.spaces.Dict(
-        rgb=gym.spaces.Box(0, 255, (64, 64, 3), np.uint8), depth=gym.spaces.Box(0, 20, (64, 64), np.float32)
+        rgb=gym.spaces.Box(0, 255, (64, 64, 3), np.uint8),
+        depth=gym.spaces.Box(0, 20, (64, 64), np.float32),
+        semantic=gym.spaces.Box(0, 255, (64, 64), np.uint8),
     )
 
 
@@ -321,7 +318,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error("say what to train, or --probe")
     torch.set_num_threads(given.pop("threads"))
     settings = Settings(**given)
-    houses = {"ithor": settings.ithor_houses, "procedural": settings.procedural_houses}
+    houses = {source: getattr(settings, f"{source}_houses") for source in ("ithor", "robothor", "procedural")}
     frames = frames_of("train", houses, settings.frames, settings.seed)
     houses = dict.fromkeys(houses, settings.held_out_houses)
     held_out = frames_of("val", houses, settings.held_out_frames, settings.seed + 1)

@@ -167,7 +167,7 @@ def test_bad_input_about_a_run(run, capsys, elsewhere):
         (["train", "--out", str(run)], "holds a run already"),
         (["demo", "--out", str(run)], "holds a run already"),
         (["train", "--resume", str(run), "--gamma", "0.5"], "leave --gamma away"),
-        (["train", "--resume", str(run), "--set", "duration=5"], "leave --out, --env and --set away"),
+        (["train", "--resume", str(run), "--set", "duration=5"], "leave --out, --env, --set and --start-from away"),
         (["eval", str(run), "--set", "observation_vehicles_count=3"], f"{run} does not fit {FAST}"),
         (["eval", "slowest", "--episodes", "2", "--out", "/proc/no/eval.json"], "/proc/no"),
         (["record", str(run), "--out", "/proc/no/video.mp4"], "/proc/no"),

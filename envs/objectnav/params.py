@@ -20,9 +20,9 @@ HABITAT_2022 = (
 class ObjectNavParams(Params):
     """Where, for what, with which eyes and for which reward. Defaults are those of procthor-rl and its LoCoBot."""
 
-    scenes: str = param("ithor", "houses: ithor, robothor, procedural, or the path of a house file")
+    scenes: str = param("ithor", "houses: ithor, robothor, procedural, some joined by +, or a house file's path")
     split: str = param("train", "part of the houses", choices=SPLITS)
-    houses: int = param(20, "how many of them at most, 0: all there are [1]", low=0, high=100_000)
+    houses: int = param(20, "how many of each at most, 0: all there are [1]", low=0, high=100_000)
     first_house: int = param(0, "the first of them [1]", low=0, high=2**31 - 1)
     rooms: int = param(0, "procedural: rooms of a house, 0: from 1 to 8 [1]", low=0, high=8)
     palette: str = param("train", "materials and colours", choices=("train", "held_out"))

@@ -28,6 +28,7 @@ def space_of(height=64, width=64):
     return spaces.Dict(
         rgb=spaces.Box(0, 255, (height, width, 3), np.uint8),
         depth=spaces.Box(0, 20, (height, width), np.float32),
+        semantic=spaces.Box(0, 130, (height, width), np.uint8),
         goal=spaces.Discrete(16),
     )
 
@@ -37,6 +38,7 @@ def images_of(count=5, height=64, width=64, seed=0):
     return {
         "rgb": torch.randint(0, 256, (count, height, width, 3), dtype=torch.uint8, generator=generator),
         "depth": 20 * torch.rand(count, height, width, generator=generator),
+        "semantic": torch.randint(0, 131, (count, height, width), dtype=torch.uint8, generator=generator),
     }
 
 
@@ -50,8 +52,8 @@ def test_what_comes_out(name):
     encoder = make_encoder(name, space_of())
     maps = encoder(images_of())
     assert maps.shape == (5, encoder.channels, 7, 7) and maps.dtype == torch.float32
-    assert maps.isfinite().all() and maps.std() > 0.1
-    assert set(encoder.needs) <= {"rgb", "depth"}
+    assert maps.isfinite().all() and maps.std() > 0.05
+    assert set(encoder.needs) <= {"rgb", "depth", "semantic"}
     assert encoder.frozen == (name != "cnn")
 
 

@@ -70,6 +70,22 @@ def test_features_are_the_papers(world):
     torch.testing.assert_close(features[:, 1568:], network.last_action(seen["last_action"]))
 
 
+def test_what_the_goal_asks_for(world):
+    """Each query is a sum of the encoder's channels at every place, weighted as is learnt for the goal."""
+    torch.manual_seed(0)
+    network = GoalVision(world.single_observation_space, encoder="random", queries=2)
+    seen = to_tensors(world.reset(seed=0)[0])
+    heard = []
+    network.join_map.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    perceived = network.perceive(seen)
+    network(perceived).sum().backward()
+    for row, goal in enumerate(seen["goal"].tolist()):
+        weights = network.query.weight[goal].view(2, 64)
+        torch.testing.assert_close(heard[0][row, :, -2:], perceived["places"][row] @ weights.T)
+    moved = network.query.weight.grad.abs().sum(1).nonzero()[:, 0].tolist()
+    assert moved == sorted(set(seen["goal"].tolist()))
+
+
 def test_a_frozen_encoder_is_asked_once_and_a_trained_one_learns(config):
     for encoder, kept in (("random", "places"), ("cnn", "rgb")):
         learner = PPO(dataclasses.replace(config, network_options={"encoder": encoder}), make_world(WORLD, 4, ROOMS))

@@ -321,3 +321,16 @@ if __name__ == "__main__":
 
     os.environ.pop("PYTEST_CURRENT_TEST", None)
     train(lengthened(SMALL), Path(sys.argv[1]), resume="resume" in sys.argv, progress=False)
+
+
+def test_a_training_starts_from_another_agent(tmp_path, small):
+    """The first checkpoint holds the other's weights; a policy of another shape is refused by name."""
+    first = train(small, tmp_path / "first", progress=False)
+    again = dataclasses.replace(small, seed=1, total_steps=small.num_envs * small.rollout_steps)
+    train(again, tmp_path / "again", start=load_agent(first), progress=False)
+    start, trained = Run(tmp_path / "again").load("step-000000000").arrays, final_arrays(first)
+    weights = [name for name in start if name.startswith("policy/")]
+    assert weights and all(np.array_equal(start[name], trained[name]) for name in weights)
+    other = dataclasses.replace(again, network_options={"width": 64})
+    with pytest.raises(RunError, match=r"this policy has shape .*, the other"):
+        train(other, tmp_path / "other", start=load_agent(first), progress=False)

@@ -8,11 +8,10 @@ import pytest
 import torch
 
 from foveal.agents.encoders import make_encoder
-from foveal.envs.objectnav.types import TYPES
 from foveal.experiments import encoder_weights
 from foveal.experiments.encoder_weights import frames_of, main
 
-SMALL = ["--ithor-houses", "4", "--procedural-houses", "1", "--held-out-houses", "3"]
+SMALL = ["--ithor-houses", "4", "--robothor-houses", "1", "--procedural-houses", "1", "--held-out-houses", "3"]
 SMALL += ["--frames", "1024", "--held-out-frames", "1024", "--steps", "20", "--batch", "32"]
 
 
@@ -22,16 +21,24 @@ def frames():
 
 
 def test_what_is_said_of_frames(frames):
-    """The shares of types and their nearest points are those of the images that one sees oneself."""
+    """Frames are those that one sees oneself."""
     env = gym.make_vec("foveal/ObjectNav-v0", num_envs=256, split="val", houses=4, semantic=True)
     observations, _ = env.reset(seed=0)
-    assert np.array_equal(frames.rgb, observations["rgb"])
-    for row in range(0, 256, 50):
-        for number in range(len(TYPES)):
-            here = observations["semantic"][row] == number
-            assert np.isclose(frames.shares[row, number], here.mean())
-            nearest = observations["depth"][row][here].min() if here.any() else np.inf
-            assert np.isclose(frames.nearest[row, number], nearest, rtol=1e-3)
+    assert np.array_equal(frames.rgb, observations["rgb"]) and np.array_equal(frames.semantic, observations["semantic"])
+    assert np.allclose(frames.depth, observations["depth"], rtol=1e-3)
+    assert frames.labels.present.any(1).mean() > 0.9
+
+
+def test_variation_keeps_what_is_where(frames):
+    """Half of the frames are mirrored, all their images alike."""
+    images = frames.images(np.arange(256))
+    torch.manual_seed(0)
+    varied = encoder_weights._varied(images)
+    mirrored = ~(varied["semantic"] == images["semantic"]).flatten(1).all(1)
+    assert 90 < mirrored.sum() < 166
+    for name in ("depth", "semantic"):
+        assert torch.equal(varied[name][mirrored], images[name][mirrored].flip(2))
+        assert torch.equal(varied[name][~mirrored], images[name][~mirrored])
 
 
 def test_frames_come_from_their_seed(frames):
@@ -53,7 +60,8 @@ def test_weights_are_made_and_probed(tmp_path, monkeypatch, capsys):
         card = json.loads((tmp_path / f"{name}.json").read_text())
         assert card["steps"] == 20 and card["losses"][-1]["train"] < card["losses"][0]["train"]
         images = {"rgb": torch.zeros(1, 64, 64, 3, dtype=torch.uint8), "depth": torch.ones(1, 64, 64)}
-        assert make_encoder(name, encoder_weights._space())(images).shape == (1, 64, 7, 7)
+        encoder = make_encoder(name, encoder_weights._space())
+        assert encoder(images).shape == (1, encoder.channels, 7, 7)
 
 
 def test_bad_names(capsys):

@@ -15,7 +15,8 @@ def houses_of(scenes: str, split: str, count: int = 0, first: int = 0, rooms: in
     """Houses of a source.
 
     Args:
-        scenes: One of `SOURCES`, or the path of a house file.
+        scenes: One of `SOURCES`, several of them joined by "+" (of each the houses that the rest says), or the path of
+            a house file.
         split: "train", "val" or "test"; of a file, the houses that say so, or all where none says anything.
         count: How many at most; 0: all there are.
         first: How many to pass over.
@@ -24,6 +25,9 @@ def houses_of(scenes: str, split: str, count: int = 0, first: int = 0, rooms: in
     Raises:
         ValueError: for a source that is not there or has none so far on, or a bad file.
     """
+    several = scenes.split("+")
+    if len(several) > 1 and set(several) <= set(SOURCES):
+        return tuple(house for one in several for house in houses_of(one, split, count, first, rooms))
     if scenes == "procedural":
         return _procedural(split, count, first, rooms)
     if scenes in SOURCES:

@@ -37,6 +37,8 @@ class Train:
     """A parameter of the world (`foveal list ENV` shows them), such as lanes_count=5."""
     out: Path | None = None
     """New run folder; by default the first free runs/WORLD-NUMBER."""
+    start_from: Path | None = None
+    """Run folder whose latest policy is the first one here, but for a frozen encoder: to train on elsewhere."""
     resume: Path | None = None
     """Run folder to go on with, exactly as if it had not been stopped; only --max-seconds, --checkpoint-steps
     and --tensorboard may differ from before."""
@@ -58,6 +60,7 @@ class Train:
 
     def run(self) -> None:
         """Train, and print the paths."""
+        from foveal.agents.agent import load_agent
         from foveal.agents.config import PPOConfig
         from foveal.agents.files import RunError
         from foveal.agents.runs import Run
@@ -79,14 +82,16 @@ class Train:
             folder = self.out or first_free(Path("runs") / self.env.split("/")[-1])
             if (folder / "config.json").exists():
                 raise BadInput(f"--out {folder}: holds a run already; go on with --resume {folder}")
+        with told_as(BadInput, RunError):
+            start = None if self.start_from is None else load_agent(self.start_from)
         with told_as(Failure, RunError, OSError):
-            train(config, folder, resume=self.resume is not None)
+            train(config, folder, resume=self.resume is not None, start=start)
         print(f"saved {folder}\nevaluate it with: foveal eval {folder}")
 
     def _resumed(self, config: PPOConfig, given: dict[str, Any]) -> PPOConfig:
         """The run's configuration with the options that may change."""
-        if self.out or self.set or self.env != DEFAULT_WORLD:
-            raise BadInput("--resume keeps the run's folder and world: leave --out, --env and --set away")
+        if self.out or self.set or self.start_from or self.env != DEFAULT_WORLD:
+            raise BadInput("--resume keeps the run's folder and world: leave --out, --env, --set and --start-from away")
         defaults = dataclasses.asdict(type(config)())
         changed = {name: value for name, value in given.items() if value != defaults[name]}
         for name in changed:
