@@ -62,7 +62,7 @@ class PPO:
         Raises:
             RunError: where a loss or the gradient is not finite; the weights are as before that minibatch.
         """
-        mixed = torch.autocast("cpu", torch.bfloat16, enabled=self.config.mixed_precision)
+        mixed = torch.autocast("cpu", torch.bfloat16, enabled=self.config.mixed_precision, cache_enabled=False)
         with torch.random.fork_rng(devices=[]), mixed:  # dropout draws from torch's own generator
             torch.manual_seed(self.config.seed * 10**9 + self.update_count)
             guided = round(self._scheduled("guided_share") * self.config.num_envs)

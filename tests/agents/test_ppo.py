@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -26,6 +27,21 @@ def test_ratio_is_exactly_one_before_the_first_update(network, small):
     PPO(config, make_vec(CORRIDOR, 64), [look]).learn()
     assert differences[0] == 0.0
     assert min(differences[1:]) > 0.0
+
+
+def test_every_minibatch_sees_the_weights_of_the_step_before(small):
+    """In mixed precision too, where rounded weights must not outlive a step."""
+    seen = []
+
+    def look(minibatch, output):
+        with torch.no_grad():
+            seen.append(learner.policy(probe).distribution.logits.clone())
+        return {}
+
+    learner = PPO(dataclasses.replace(small, mixed_precision=True, learning_rate=0.1), make_vec(CORRIDOR, 16), [look])
+    probe = learner.collector.observations.clone()
+    learner.learn()
+    assert len(seen) > 2 and all((one != other).any() for one, other in itertools.pairwise(seen))
 
 
 def test_first_policy_gradient_is_the_plain_one(small):
