@@ -21,8 +21,8 @@ LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = META_ACTIONS
 Floats = NDArray[np.float32]
 
 
-def drive(plans: NDArray[np.str_], speed: Floats, target_speeds: Floats, substeps: int) -> tuple[Floats, Floats]:
-    """Where plans lead along the way: metres driven and speeds, each (N, P, H x substeps), at the substeps' ends.
+def drive(plans: NDArray[np.str_], speed: Floats, target_speeds: Floats, substeps: int) -> Floats:
+    """Where plans lead along the way: metres driven at the substeps' ends, (N, P, H x substeps).
 
     The ego approaches its target speed as v' = (target - v) / 0.6 s, and FASTER and SLOWER count from the target speed
     nearest to its own, as in highway-env 1.12 (`vehicle/controller.py`). A decision lasts a second.
@@ -38,7 +38,7 @@ def drive(plans: NDArray[np.str_], speed: Floats, target_speeds: Floats, substep
     keep = np.float32(np.exp(-GAIN_SPEED / substeps))  # of what lacks to the target, over a substep
     v = np.repeat(speed[:, None], len(plans), axis=1)  # (N, P)
     target = first + step * np.clip(np.rint((v - first) / step), 0, last)
-    place, driven, speeds = np.zeros_like(v), [], []
+    place, driven = np.zeros_like(v), []
     for actions in plans.T:
         change = (actions == FASTER).astype(np.float32) - (actions == SLOWER)
         wanted = first + step * np.clip(np.rint((v - first) / step) + change, 0, last)
@@ -47,8 +47,7 @@ def drive(plans: NDArray[np.str_], speed: Floats, target_speeds: Floats, substep
             place = place + target / substeps + (v - target) * (1 - keep) / np.float32(GAIN_SPEED)
             v = target + (v - target) * keep
             driven.append(place)
-            speeds.append(v)
-    return np.stack(driven, -1).astype(np.float32), np.stack(speeds, -1).astype(np.float32)
+    return np.stack(driven, -1).astype(np.float32)
 
 
 class Road:
@@ -69,10 +68,10 @@ class Road:
     ROOM = 2.0  # m to whoever is ahead
     ROOM_GROWS = 0.1  # m/s
     ROOM_BEHIND = 1.0  # m to whoever is behind, on a lane that the ego comes to
-    CROSSING = 0.35  # s after which a lane change brings the ego's side onto the new lane
+    CROSSING = 0.4  # s after which a lane change brings the ego's side onto the new lane
     LEFT_BEHIND = 0.95  # s after which it is off the old one
     CHANGE_COSTS = 1.5
-    NEARNESS_COSTS = 20.0  # per metre and second, and second that is left
+    NEARNESS_COSTS = 50.0  # per metre and second, and second that is left
     BESIDE = 3.0  # m across from a lane's middle within which a car is on it
 
     def __init__(self, env: DrivingWorld) -> None:
@@ -89,7 +88,7 @@ class Road:
     def values(self, env: DrivingWorld, infos: dict[str, Any]) -> Floats:
         """What each plan is worth (N, P); -inf where there is no such lane."""
         speed = np.asarray(infos["speed"], np.float32)
-        driven, speeds = drive(self.plans, speed, self.speeds, self.SUBSTEPS)  # (N, P, T)
+        driven = drive(self.plans, speed, self.speeds, self.SUBSTEPS)  # (N, P, T)
         own, ahead, pace, behind, chasing = self._around(env)
         places = self._forecast(ahead, pace)  # (T, N, 5, M)
         nearness = np.zeros(driven.shape[:2], np.float32)
@@ -191,7 +190,7 @@ def _road_plans(horizon: int) -> list[tuple[str, ...]]:
 
 
 def _clearance(places: Floats, x: Floats, ahead: float, behind: float) -> Floats:
-    """The least metres (N, P) that are left, of those at (N, P, M), beyond `ahead` before and `behind` after the ego."""
+    """The least metres (N, P) to those at (N, P, M), beyond `ahead` before the ego and `behind` after it."""
     gap = places - x[..., None]
     room: Floats = np.where(gap >= 0, gap - ahead, -gap - behind).min(-1) - np.float32(tr.CAR_LENGTH)
     return room
@@ -200,14 +199,14 @@ def _clearance(places: Floats, x: Floats, ahead: float, behind: float) -> Floats
 class Junction:
     """Plans up to a conflict point, and through the stream that crosses there.
 
-    Plans are all sequences of four decisions, and then on as fast as it may go, or to a stop. A plan must not be near
+    Plans are all sequences of three decisions, and then on as fast as it may go, or to a stop. A plan must not be near
     the point while somebody passes it, from a while before to a while after; the sooner it is through, the better.
 
     Args:
         env: A world whose infos tell the ``distance_to_conflict``, with the actions SLOWER, IDLE and FASTER.
     """
 
-    DECISIONS, HORIZON = 4, 10  # s
+    DECISIONS, HORIZON = 3, 10  # s
     SUBSTEPS = 4  # 1/s
     BEFORE, AFTER = 7.5, 3.0  # m before and behind the point, between which the ego is in the way
     EARLIER, LATER = 0.9, 0.6  # s, that somebody passes at least before the ego is, and after it was
@@ -225,7 +224,7 @@ class Junction:
     def values(self, env: DrivingWorld, infos: dict[str, Any]) -> Floats:
         """What each plan is worth (N, P), in seconds."""
         way = np.asarray(infos["distance_to_conflict"], np.float32)[:, None, None]
-        driven, _ = drive(self.plans, np.asarray(infos["speed"], np.float32), self.speeds, self.SUBSTEPS)
+        driven = drive(self.plans, np.asarray(infos["speed"], np.float32), self.speeds, self.SUBSTEPS)
         comes = _first_time(driven > way - self.BEFORE, self.SUBSTEPS)
         comes = np.where(way[..., 0] < self.BEFORE, 0, comes)[..., None]  # (N, P, 1)
         leaves = _first_time(driven > way + self.AFTER, self.SUBSTEPS)[..., None]
@@ -261,6 +260,6 @@ def forecast_for(env: DrivingWorld) -> Forecast:
         if set(names) == {SLOWER, IDLE, FASTER} and hasattr(getattr(env, "rules", None), "conflict"):
             return Junction(env)
     raise ValueError(
-        "the rule teacher needs a world of straight lanes or with a conflict point, meta-actions and risk=True, such as "
+        "the rule teacher needs straight lanes or a conflict point, meta-actions and risk=True, such as "
         "foveal/Highway-v0, foveal/Merge-v0 or foveal/LeftTurn-v0"
     )

@@ -84,7 +84,7 @@ class Recalled(NamedTuple):
 
 
 def plain(words: str) -> str:
-    """Words of anybody's as plain text: letters, digits and simple punctuation, on one line, cut to `MAX_REFLECTION`."""
+    """Anybody's words as plain text: letters, digits and simple punctuation on one line, cut to `MAX_REFLECTION`."""
     kept = re.sub(r"[^A-Za-z0-9_.,;:()/%+= '-]", " ", words[: 4 * MAX_REFLECTION])
     return re.sub(r" +", " ", kept)[:MAX_REFLECTION].strip()
 
@@ -155,12 +155,12 @@ class Memory:
             raise ValueError(f"a memory holds at most {MAX_CASES} cases")
         if not new:
             return
-        first = len(self._cases)
+        first, added = len(self._cases), list(new.values())
         self._places |= {key: first + n for n, key in enumerate(new)}
-        self._cases += new.values()
-        self._numbers = np.concatenate([self._numbers, np.array([case.numbers for case in new.values()], np.float32)])
+        self._cases += added
+        self._numbers = np.concatenate([self._numbers, np.array([case.numbers for case in added], np.float32)])
         self._store.add_documents(
-            [Document(case.text, id=str(first + n), metadata={"place": first + n}) for n, case in enumerate(new.values())]
+            [Document(case.text, id=str(place), metadata={"place": place}) for place, case in enumerate(added, first)]
         )
 
     def recall(self, text: str, numbers: NDArray[np.float32] | Sequence[float], k: int = 5) -> list[Recalled]:
