@@ -92,7 +92,7 @@ HEURISTICS = (
     Heuristic(
         "yield",
         f"At a crossing, let whoever passes less than {Junction.EARLIER:g} s before you come or {Junction.LATER:g} s "
-        f"after you leave go first: brake early rather than late, and take a difference within {DANGER_S:g} s for danger.",
+        f"after you leave go first; brake early rather than late. A difference within {DANGER_S:g} s is danger.",
         f"{_SET}; danger: the band of the public code of Actor-Reasoner (arXiv 2503.00502)",
         True,
     ),

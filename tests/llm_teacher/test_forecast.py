@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from foveal.envs.driving import traffic as tr
 from foveal.llm_teacher.forecast import Junction, Road, drive
 
 PLANS = (
@@ -34,7 +35,7 @@ def test_plans_do_not_lead_off_the_road_and_all_begin_somehow(world_of):
     values = road.values(world, infos)
     assert np.isfinite(values).any(1).all()
     lanes = np.array([scene.lane[scene.ego] for scene in world.describe(range(30))])
-    left = road.shift.min(1) < 0
+    left = (road.shift.min(1) == -1) & (road.shift.max(1) == 0)
     assert (np.isneginf(values[:, left]) == (lanes == 0)[:, None]).all()
     assert set(road.first) == set(range(5))
 
@@ -47,7 +48,7 @@ def test_nearer_is_worth_less(world_of):
     stay = [tuple(plan) for plan in road.plans].index(("IDLE",) * 5)
     for gap in (200.0, 40.0, 20.0, 8.0):
         state = world.get_state()
-        state["traffic"][0, 0, 1] = state["traffic"][0, 0, 0] + gap
+        state["traffic"][0, tr.X, 1] = state["traffic"][0, tr.X, 0] + gap
         world.set_state(state)
         worth.append(road.values(world, infos)[0, stay])
     assert worth[0] >= worth[1] > worth[2] > worth[3]
@@ -63,8 +64,6 @@ def test_a_stop_is_always_among_the_plans_before_a_junction(world_of):
 
 
 def test_what_cannot_be_seen_in_a_row_is_nan(world_of):
-    from foveal.envs.driving import traffic as tr
-
     world = world_of("left turn", rows=6)
     world.reset(seed=0)
     x = world.vehicle_features((tr.X,))[:, 0]

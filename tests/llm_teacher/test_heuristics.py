@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
 
+from foveal.envs.driving import traffic as tr
 from foveal.llm_teacher.heuristics import HEURISTICS, RuleTeacher
 
 
@@ -57,13 +58,16 @@ def test_it_leaves_the_world_alone(world_of):
         np.testing.assert_array_equal(array, before[name])
 
 
-def test_it_brakes_for_a_wall_of_cars_and_not_for_nobody(world_of):
+def test_it_brakes_for_a_slow_car_and_not_for_nobody(world_of):
     free = world_of("highway", rows=1, vehicles_count=0)
     found = free.reset(seed=0)
     advice = RuleTeacher(free).advise(free, *found, np.ones(1, np.bool_))
     assert free.action_names[advice.probabilities.argmax()] == "FASTER"
-    lane = world_of("highway", rows=1, lanes_count=1, vehicles_density=5.0)
-    found = lane.reset(seed=0)
+    lane = world_of("highway", rows=1, lanes_count=1, vehicles_count=1)
+    found, state = lane.reset(seed=0), lane.get_state()
+    state["traffic"][0, tr.X, 1] = state["traffic"][0, tr.X, 0] + 20.0
+    state["traffic"][0, tr.SPEED, 1] = 15.0
+    lane.set_state(state)
     advice = RuleTeacher(lane).advise(lane, *found, np.ones(1, np.bool_))
     assert lane.action_names[advice.probabilities.argmax()] == "SLOWER"
     assert advice.confidence[0] > 0.9
