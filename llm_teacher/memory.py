@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -228,9 +227,9 @@ class Memory:
 def vote(recalled: Sequence[Recalled], actions: Sequence[str]) -> NDArray[np.float32]:
     """What recalled cases say of the actions, without a model: probabilities (A,) that sum to 1.
 
-    A case speaks for its action, or against it where it ended badly, with the weight similarity^2 x (1 + ln times), so
-    that neither one loud case nor many copies of it outvote several others; what the sums are is made probabilities by
-    a softmax. Even, where nothing is recalled.
+    A case speaks for its action, or against it where it ended badly, with the weight similarity^2 x (2 - 1 / times):
+    however often it is said to have happened it counts for no more than two, so that copies do not outvote others.
+    A softmax makes probabilities of the sums. Even, where nothing is recalled.
 
     Args:
         recalled: By `Memory.recall`.
@@ -240,7 +239,7 @@ def vote(recalled: Sequence[Recalled], actions: Sequence[str]) -> NDArray[np.flo
     names = list(actions)
     for case, similarity in recalled:
         if case.action in names:
-            worth[names.index(case.action)] += _WORTH[case.outcome] * similarity**2 * (1 + math.log(case.times))
+            worth[names.index(case.action)] += _WORTH[case.outcome] * similarity**2 * (2 - 1 / case.times)
     odds = np.exp(worth - worth.max())
     return (odds / odds.sum()).astype(np.float32)
 

@@ -171,7 +171,8 @@ def _bin(value: float, edges: NDArray[np.float64]) -> int:
 _WORDS = (
     *SLOTS, *PATHS, *ORDER, *CLOSING, *PASSING, "ego: speed, lanes beside: none", "left and right", "nobody",
     "beside you", "m s m/s", "gap", "standing still", "collision in", "headway",
-    "stops before the conflict point, you are there in", "at the conflict point in, you stop before it", "under over to", "actions:",
+    "stops before the conflict point, you are there in", "at the conflict point in, you stop before it",
+    "under over to", "actions:",
 )  # fmt: skip
 VOCABULARY = frozenset(META_ACTIONS) | {word for words in _WORDS for word in re.split(r"[:, ]+", words)} - {""}
 """Every word that `to_text` uses; numbers besides."""

@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("langchain_core", reason="LangChain is not installed (pip install foveal[llm])")
 
-from foveal.llm_teacher.embeddings import HashedEmbeddings  # noqa: E402
+from foveal.llm_teacher.embeddings import HashedEmbeddings
 
 
 def similarity(one, other):

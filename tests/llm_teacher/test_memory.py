@@ -11,7 +11,7 @@ from foveal.llm_teacher.risk import NUMBERS, to_numbers, to_text
 
 pytest.importorskip("langchain_core", reason="LangChain is not installed (pip install foveal[llm])")
 
-from foveal.llm_teacher.memory import Case, Memory, Recalled, plain, vote  # noqa: E402
+from foveal.llm_teacher.memory import Case, Memory, Recalled, plain, vote
 
 ACTIONS = ("LANE_LEFT", "IDLE", "LANE_RIGHT", "FASTER", "SLOWER")
 NOBODY = (1000.0, 0.0, 1000.0)
