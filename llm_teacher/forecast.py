@@ -18,6 +18,10 @@ from foveal.envs.driving.world import DrivingWorld
 from foveal.envs.scene import MEASURES
 
 LANE_LEFT, IDLE, LANE_RIGHT, FASTER, SLOWER = META_ACTIONS
+
+# The Intelligent Driver Model's constants in highway-env 1.12 (vehicle/behavior.py); the gap is from bumper to bumper.
+JAM_GAP, HEADWAY = 5.0, 1.5  # m, s
+ACCELERATION, DECELERATION, HARDEST = 3.0, 5.0, 6.0  # m/s^2
 Floats = NDArray[np.float32]
 
 
@@ -72,6 +76,7 @@ class Road:
     LEFT_BEHIND = 0.95  # s after which it is off the old one
     CHANGE_COSTS = 1.5
     NEARNESS_COSTS = 50.0  # per metre and second, and second that is left
+    USUAL_SPEED = 22.0  # m/s, that others wish to drive at least
     BESIDE = 3.0  # m across from a lane's middle within which a car is on it
 
     def __init__(self, env: DrivingWorld) -> None:
@@ -160,14 +165,16 @@ class Road:
     def _forecast(self, ahead: Floats, pace: Floats) -> Floats:
         """Where those ahead are at the ends of the substeps, (T, N, 5, M) m."""
         dt, places, v = 1 / self.SUBSTEPS, [], pace
-        wish = np.maximum(pace, 22.0)
+        wish = np.maximum(pace, self.USUAL_SPEED)
         for _ in range(self.HORIZON * self.SUBSTEPS):
             with np.errstate(invalid="ignore"):
                 gap = np.maximum(ahead[..., 1:] - ahead[..., :-1] - tr.CAR_LENGTH, 0.5)
             gap = np.concatenate([np.where(np.isnan(gap), np.inf, gap), np.full_like(gap[..., :1], np.inf)], -1)
             leader = np.concatenate([v[..., 1:], v[..., -1:]], -1)
-            wanted = np.maximum(5.0 + 1.5 * v + v * (v - leader) / (2 * np.sqrt(15.0)), 0)
-            acceleration = np.clip(3.0 * (1 - (v / wish) ** 4 - (wanted / gap) ** 2), -6.0, 3.0)
+            dynamic = v * HEADWAY + v * (v - leader) / (2 * np.sqrt(ACCELERATION * DECELERATION))
+            wanted = np.maximum(JAM_GAP + dynamic, 0)
+            acceleration = ACCELERATION * (1 - (v / wish) ** 4 - (wanted / gap) ** 2)
+            acceleration = np.clip(acceleration, -HARDEST, ACCELERATION)
             v = np.where(pace > 1.0, np.maximum(v + acceleration * dt, 0), pace).astype(np.float32)
             ahead = (ahead + v * dt).astype(np.float32)
             places.append(ahead)

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from foveal.envs.advice import Advice
 from foveal.envs.batch import BatchEnv
 from foveal.envs.driving.world import DrivingWorld
-from foveal.llm_teacher.forecast import Junction, Road, forecast_for
+from foveal.llm_teacher.forecast import HEADWAY, Junction, Road, forecast_for
 
-HEADWAY = 1.5  # s
 DILU_GAP = 25.0  # m
 DANGER_S = 1.0  # s of difference, either way
 
