@@ -160,7 +160,10 @@ class Memory:
         self._cases += new.values()
         self._numbers = np.concatenate([self._numbers, np.array([case.numbers for case in new.values()], np.float32)])
         self._store.add_documents(
-            [Document(case.text, id=str(first + n), metadata={"place": first + n}) for n, case in enumerate(new.values())]
+            [
+                Document(case.text, id=str(first + n), metadata={"place": first + n})
+                for n, case in enumerate(new.values())
+            ]
         )
 
     def recall(self, text: str, numbers: NDArray[np.float32] | Sequence[float], k: int = 5) -> list[Recalled]:
