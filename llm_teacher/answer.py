@@ -1,4 +1,4 @@
-"""An answer: how good a teacher holds each action to be. It is checked: models and strangers' files write answers too."""
+"""An answer: how good a teacher holds each action to be; checked, since a model or a stranger's file says so."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def parse(reply: str, actions: Sequence[str], allowed: Sequence[str]) -> Answer:
 def printable(text: str, limit: int) -> str:
     """The text on one line, without control characters, cut to `limit` characters."""
     head = text[: 4 * limit]  # a megabyte is not worth looking through
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in head).split())[:limit]
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in head).split())[:limit].strip()
 
 
 def _weights(data: Any, actions: Sequence[str]) -> dict[str, float]:

@@ -52,12 +52,13 @@ class Meter:
         calls: Of the model, those under way among them.
         tokens: Of prompts and replies.
         seconds: Spent waiting.
-        failures: Calls that failed.
+        failures: Calls that brought no reply.
+        invalid: Replies that were no answer.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.calls = self.tokens = self.failures = 0
+        self.calls = self.tokens = self.failures = self.invalid = 0
         self.seconds = 0.0
         self._in_a_row = 0
         self._closed_at = 0.0  # s, by `time.monotonic`: when an open breaker lets a call pass
@@ -92,6 +93,11 @@ class Meter:
             self.tokens += tokens
             self.seconds += seconds
             self._in_a_row = 0
+
+    def unusable(self) -> None:
+        """Take into account that a reply was no answer."""
+        with self._lock:
+            self.invalid += 1
 
     def failed(self, seconds: float) -> None:
         """Take into account that a call brought none."""

@@ -78,7 +78,7 @@ def allowed_actions(key: int, actions: Sequence[str]) -> tuple[str, ...]:
 
 
 def quoted(text: str) -> str:
-    """Data between triple quotes: printable characters and line ends only, at most `DATA_LIMIT`, no triple quote inside."""
+    """Data in triple quotes: printable characters and line ends, at most `DATA_LIMIT`, with no triple quote inside."""
     head = text[:DATA_LIMIT]
     lines = ("".join(letter if letter.isprintable() else " " for letter in line) for line in head.split("\n"))
     return '"""\n' + re.sub('"{2,}', '"', "\n".join(lines)) + '\n"""'

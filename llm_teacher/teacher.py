@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -36,64 +34,7 @@ from foveal.llm_teacher.prompts import (
 )
 from foveal.llm_teacher.risk import to_numbers, to_text
 
-API_KEY = "FOVEAL_API_KEY"
-"""The environment variable with the key for a model at a base URL; a provider's own key is not sent there."""
 Mode = Literal["reason", "score"]
-
-
-def chat_model(
-    name: str, *, base_url: str | None = None, timeout_s: float = 30.0, max_tokens: int = 500
-) -> BaseChatModel:
-    """A LangChain chat model by name, which answers the same question the same way as far as it can.
-
-    Keys come from the environment alone: a provider's from its own variable, such as ``OPENAI_API_KEY``; for a base URL
-    from `API_KEY`, if it needs one.
-
-    Args:
-        name: As LangChain's ``init_chat_model`` takes it, such as ``openai:gpt-4o``; at a base URL the server's name.
-        base_url: Of an OpenAI-compatible server, such as ``http://127.0.0.1:8080/v1``.
-        timeout_s: For a call, s.
-        max_tokens: Of a reply.
-
-    Raises:
-        ValueError: for an unknown model, one whose key is missing, or a URL that is none or has a password in it.
-        ImportError: where the provider's package is not installed.
-    """
-    from langchain.chat_models import init_chat_model
-
-    options: dict[str, Any] = {"temperature": 0, "timeout": timeout_s, "max_tokens": max_tokens, "max_retries": 0}
-    if base_url is not None:
-        import httpx
-
-        # No proxy and no redirect: prompts and key go to this address and to no other.
-        client = httpx.Client(trust_env=False, follow_redirects=False, timeout=timeout_s)
-        options |= {"model_provider": "openai", "base_url": checked_url(base_url), "http_client": client}
-        options["api_key"] = os.environ.get(API_KEY) or "none"
-        name = name.removeprefix("openai:")
-    try:
-        model: BaseChatModel = init_chat_model(name, **options)
-    except ImportError:
-        raise
-    except Exception as error:  # whatever a provider's class raises; its message might quote what it was given
-        told = "is its key in the environment?" if "key" in str(error).lower() else type(error).__name__
-        raise ValueError(f"cannot make the model {name!r}: {told}; name it as in openai:gpt-4o") from None
-    return model
-
-
-def checked_url(url: str) -> str:
-    """A base URL that may be shown to anybody.
-
-    Raises:
-        ValueError: for one that is no web address, or holds a name, a password or a query.
-    """
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        good = False
-    if not good or "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("base URL: must be like http://127.0.0.1:8080/v1, without a name, a password or a query")
-    return url
 
 
 class Teacher:
@@ -197,7 +138,7 @@ class Teacher:
         """Prompt, model, parser; `asked` has the fault of the first reply where there was one."""
         question = asked["question"]
         prompt = RunnableLambda(partial(reasoning, fault=str(asked.get("fault", ""))))
-        parser = RunnableLambda(lambda reply: parse(str(reply.text), question.actions, question.allowed))
+        parser = RunnableLambda(self._read(lambda reply: parse(str(reply.text), question.actions, question.allowed)))
         answer: Answer = (prompt | self._model | parser).invoke(question)
         return answer
 
@@ -205,7 +146,8 @@ class Teacher:
         """Likelihoods of the words for the actions, less those after a scene of which nothing is known."""
         question = asked["question"]
         words = [MEANINGS[name][0] for name in question.actions]
-        chain = RunnableLambda(scoring) | self._model | RunnableLambda(lambda reply: log_likelihoods(reply, words))
+        parser = RunnableLambda(self._read(lambda reply: log_likelihoods(reply, words)))
+        chain = RunnableLambda(scoring) | self._model | parser
         prior = self._priors.get(key := repr(scoring(neutral(question))))
         if prior is None:
             prior = self._priors[key] = chain.invoke(neutral(question))
@@ -223,6 +165,18 @@ class Teacher:
             [value for name, value in zip(question.actions, values, strict=True) if name in question.allowed]
         )
         return Answer(tuple(values), sure, f"log-likelihoods less their priors: {told}")
+
+    def _read(self, read: Callable[[AIMessage], Any]) -> Callable[[AIMessage], Any]:
+        """The same, with what cannot be read on the meter."""
+
+        def metered(reply: AIMessage) -> Any:
+            try:
+                return read(reply)
+            except InvalidAnswer:
+                self.meter.unusable()
+                raise
+
+        return metered
 
     def _call(self, model: Runnable[Any, Any], messages: Messages) -> AIMessage:
         """Call the model, on the meter."""
