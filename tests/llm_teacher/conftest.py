@@ -37,7 +37,7 @@ class Address:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 address.requests.append(json.loads(body))
-                address.headers.append(dict(self.headers))
+                address.headers.append({name.lower(): value for name, value in self.headers.items()})
                 time.sleep(address.delay_s)
                 said = address.reply.pop(0) if isinstance(address.reply, list) else address.reply
                 status, text = (said, "") if isinstance(said, int) else (200, said)
