@@ -19,6 +19,7 @@ from foveal.agents.metrics import Metrics, Progress, plot_curve
 from foveal.agents.ppo import PPO, ExtraLoss
 from foveal.agents.rollouts import make_world
 from foveal.agents.runs import Run
+from foveal.envs.advice import Advised, Adviser
 
 
 def train(
@@ -28,6 +29,7 @@ def train(
     resume: bool = False,
     progress: bool = True,
     extra_losses: Sequence[ExtraLoss] = (),
+    adviser: Adviser | None = None,
 ) -> Path:
     """Train a policy and leave a run folder.
 
@@ -40,6 +42,8 @@ def train(
         resume: Go on from the latest sound checkpoint instead of beginning.
         progress: Tell on stderr how it goes: a bar on a terminal, else a line every ten seconds.
         extra_losses: See `PPO`; a resumed run needs the same.
+        adviser: Whose advice is observed in training, see `foveal.envs.advice.Advised`; what it is for, the
+            configuration says. A resumed run needs the same. Who loads the agent needs none.
 
     Returns:
         The run folder.
@@ -52,7 +56,8 @@ def train(
     """
     with _torch_threads(config.torch_threads), _noted_interrupt() as interrupted:
         try:
-            learner = PPO(config, make_world(config.env_id, config.num_envs, config.env_params), extra_losses)
+            world = make_world(config.env_id, config.num_envs, config.env_params)
+            learner = PPO(config, world if adviser is None else Advised(world, adviser), extra_losses)
         except (TypeError, ValueError) as error:
             raise RunError(str(error)) from None
         run, seconds_before = _open(config, run_dir, learner, resume)
