@@ -87,7 +87,7 @@ class Asking:
     ask get the fallback's advice. With a table alone nothing is asked, and the same run gets the same advice again.
 
     Args:
-        env: The world, made with ``risk=True``.
+        env: A world like the one to advise on, made with ``risk=True``; it may have another number of rows.
         teacher: Whom to ask; None asks nobody.
         table: Answers that are known beforehand; of the same actions.
         cache: Where more of them are, and where new ones are kept.
@@ -136,12 +136,8 @@ class Asking:
         if cache is not None:
             self.table.answers |= cache.table(source, name, self.actions).answers
         self._random = np.random.default_rng(seed)
-        rows = env.num_envs
-        self._held = Advice.none(rows, len(self.actions))
-        self._begun = np.zeros(rows, np.int64)  # decisions since the episode began
-        self._episode = np.zeros(rows, np.int64)
-        self._step = 0
         self._askers: dict[int, list[_Asker]] = {}  # by key: who waits for which answer
+        self._begin(env.num_envs)
         self._jobs: queue.SimpleQueue[tuple[int, Scene] | None] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         self._count = dict.fromkeys(("asked", "cached", "missed", "dropped", "fallback", "abstained", "failed"), 0)
@@ -154,6 +150,8 @@ class Asking:
 
     def advise(self, env: BatchEnv, observations: Any, infos: dict[str, Any], starts: NDArray[np.bool_]) -> Advice:
         """See `foveal.envs.advice.Adviser`."""
+        if len(starts) != len(self._begun):
+            self._begin(len(starts))
         self._step += 1
         self._begun = np.where(starts, 0, self._begun + 1)
         self._episode += starts
@@ -204,6 +202,14 @@ class Asking:
             self._jobs.get()
         for _ in range(self._threads):
             self._jobs.put(None)
+
+    def _begin(self, rows: int) -> None:
+        """Forget who asked: there are so many rows from now on."""
+        self._held = Advice.none(rows, len(self.actions))
+        self._begun = np.zeros(rows, np.int64)  # decisions since the episode began
+        self._episode = np.zeros(rows, np.int64)
+        self._step = 0
+        self._askers = {key: [] for key in self._askers}
 
     def _asks(self, risk: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which rows ask now, by the schedule (N,)."""
