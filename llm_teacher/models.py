@@ -36,8 +36,10 @@ def chat_model(
     if base_url is not None:
         import httpx
 
-        # No proxy and no redirect: prompts and key go to this address and to no other.
-        client = httpx.Client(trust_env=False, follow_redirects=False, timeout=timeout_s)
+        # No proxy and no redirect: prompts and key go to this address and to no other. No connection is kept open: a
+        # model has no end at which it would be closed.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        client = httpx.Client(trust_env=False, follow_redirects=False, timeout=timeout_s, limits=limits)
         options |= {"model_provider": "openai", "base_url": checked_url(base_url), "http_client": client}
         options["api_key"] = os.environ.get(API_KEY) or "none"
         name = name.removeprefix("openai:")

@@ -27,7 +27,7 @@ _PROMPT_CACHE = 256  # MiB; llama.cpp's own default is 8 GiB
 _READY = "listening on "
 
 
-class MissingModel(RuntimeError):
+class MissingModel(ImportError):
     """The runtime or the weights are not there, or not those we know. The message has the line that installs them."""
 
 

@@ -42,7 +42,7 @@ class Serve:
             raise BadInput(f"--port {self.port}: must be in [0, 65535]")
         if not 1 <= self.threads <= 256:
             raise BadInput(f"--threads {self.threads}: must be in [1, 256]")
-        with told_as(BadInput, serve.MissingModel), told_as(Failure, RuntimeError):
+        with told_as(BadInput, ImportError), told_as(Failure, RuntimeError):
             server = serve.start(self.port, threads=self.threads)
         url = f"{server.listening_address}/v1"
         print(f"{serve.MODEL} at {url}\nask it: {_ask_line(url, serve.MODEL)}", flush=True)
@@ -120,7 +120,7 @@ class Ask:
             from foveal.llm_teacher.models import chat_model
         except ImportError:
             raise BadInput("the teacher needs LangChain; pip install 'foveal[llm]'") from None
-        with contextlib.ExitStack() as stack, told_as(BadInput, ValueError, ImportError, serve.MissingModel):
+        with contextlib.ExitStack() as stack, told_as(BadInput, ValueError, ImportError):
             if self.model is not None:
                 model = chat_model(self.model, base_url=self.base_url, timeout_s=self.timeout)
                 yield model, self.model, False
