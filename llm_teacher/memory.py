@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -84,7 +83,7 @@ class Recalled(NamedTuple):
 
 
 def plain(words: str) -> str:
-    """Words of anybody's as plain text: letters, digits and simple punctuation, on one line, cut to `MAX_REFLECTION`."""
+    """Anybody's words as plain text: letters, digits and simple punctuation on one line, cut to `MAX_REFLECTION`."""
     kept = re.sub(r"[^A-Za-z0-9_.,;:()/%+= '-]", " ", words[: 4 * MAX_REFLECTION])
     return re.sub(r" +", " ", kept)[:MAX_REFLECTION].strip()
 
@@ -155,15 +154,12 @@ class Memory:
             raise ValueError(f"a memory holds at most {MAX_CASES} cases")
         if not new:
             return
-        first = len(self._cases)
+        first, added = len(self._cases), list(new.values())
         self._places |= {key: first + n for n, key in enumerate(new)}
-        self._cases += new.values()
-        self._numbers = np.concatenate([self._numbers, np.array([case.numbers for case in new.values()], np.float32)])
+        self._cases += added
+        self._numbers = np.concatenate([self._numbers, np.array([case.numbers for case in added], np.float32)])
         self._store.add_documents(
-            [
-                Document(case.text, id=str(first + n), metadata={"place": first + n})
-                for n, case in enumerate(new.values())
-            ]
+            [Document(case.text, id=str(place), metadata={"place": place}) for place, case in enumerate(added, first)]
         )
 
     def recall(self, text: str, numbers: NDArray[np.float32] | Sequence[float], k: int = 5) -> list[Recalled]:
@@ -231,9 +227,9 @@ class Memory:
 def vote(recalled: Sequence[Recalled], actions: Sequence[str]) -> NDArray[np.float32]:
     """What recalled cases say of the actions, without a model: probabilities (A,) that sum to 1.
 
-    A case speaks for its action, or against it where it ended badly, with the weight similarity^2 x (1 + ln times), so
-    that neither one loud case nor many copies of it outvote several others; what the sums are is made probabilities by
-    a softmax. Even, where nothing is recalled.
+    A case speaks for its action, or against it where it ended badly, with the weight similarity^2 x (2 - 1 / times):
+    however often it is said to have happened it counts for no more than two, so that copies do not outvote others.
+    A softmax makes probabilities of the sums. Even, where nothing is recalled.
 
     Args:
         recalled: By `Memory.recall`.
@@ -243,7 +239,7 @@ def vote(recalled: Sequence[Recalled], actions: Sequence[str]) -> NDArray[np.flo
     names = list(actions)
     for case, similarity in recalled:
         if case.action in names:
-            worth[names.index(case.action)] += _WORTH[case.outcome] * similarity**2 * (1 + math.log(case.times))
+            worth[names.index(case.action)] += _WORTH[case.outcome] * similarity**2 * (2 - 1 / case.times)
     odds = np.exp(worth - worth.max())
     return (odds / odds.sum()).astype(np.float32)
 

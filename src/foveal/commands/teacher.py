@@ -34,19 +34,18 @@ class Serve:
 
     def run(self) -> None:
         """Serve, and say where."""
-        import signal
-
         from foveal.llm_teacher import serve
 
         if not 0 <= self.port < 65536:
             raise BadInput(f"--port {self.port}: must be in [0, 65535]")
         if not 1 <= self.threads <= 256:
             raise BadInput(f"--threads {self.threads}: must be in [1, 256]")
-        with told_as(BadInput, ImportError), told_as(Failure, RuntimeError):
-            server = serve.start(self.port, threads=self.threads)
-        url = f"{server.listening_address}/v1"
-        print(f"{serve.MODEL} at {url}\nask it: {_ask_line(url, serve.MODEL)}", flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        with contextlib.ExitStack() as stack:
+            with told_as(BadInput, ImportError), told_as(Failure, RuntimeError):
+                server = stack.enter_context(serve.LocalServer(self.port, threads=self.threads))
+            print(f"{serve.MODEL} at {server.url}\nask it: {_ask_line(server.url, serve.MODEL)}", flush=True)
+            server.process.wait()
+            raise Failure("the server has ended")
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,9 @@ class Ask:
 
     def _print(self, teacher: Teacher, answer: Answer | None, whence: str) -> None:
         meter = teacher.meter
-        print(f"answer of {teacher.source}, from {whence}: {meter.calls} calls, {meter.tokens} tokens, {meter.seconds:.2f} s")
+        print(
+            f"answer of {teacher.source}, from {whence}: {meter.calls} calls, {meter.tokens} tokens, {meter.seconds:.2f} s"
+        )
         if answer is None:
             print("  none: it said nothing that can be used")
             return
