@@ -6,14 +6,17 @@ import hashlib
 import re
 
 import numpy as np
-from langchain_core.embeddings import Embeddings
 
 
-class HashedEmbeddings(Embeddings):
+class HashedEmbeddings:
     """The words of a text and where they stand, hashed into `size` places of signed counts, as a unit vector.
 
-    A line ``name: one, other`` gives the features ``name: one`` and ``name: other``: what lies ahead is not mixed up
-    with what lies behind. Cosines are then about the share of features that two texts have in common.
+    Embeddings as LangChain's are, without LangChain. A line ``name: one, other`` gives the features ``name: one`` and
+    ``name: other``: what lies ahead is not mixed up with what lies behind. Cosines are then about the share of features
+    that two texts have in common.
+
+    Args:
+        size: Of a vector.
 
     Source: feature hashing, Weinberger et al., "Feature hashing for large scale multitask learning" (ICML 2009), eq. 1.
     """

@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.driving.controls import META_ACTIONS
 from foveal.envs.params import did_you_mean
+from foveal.llm_teacher.embeddings import HashedEmbeddings
 from foveal.llm_teacher.risk import NUMBERS, is_scene_text
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Memory:
     numbers are nearest (sum of absolute differences), and of those the ones whose text is most similar.
 
     Args:
-        embeddings: Of texts; None: `HashedEmbeddings`.
+        embeddings: Of texts, such as `foveal.llm_teacher.minilm.MiniLM`; None: `HashedEmbeddings`.
         store: Makes the vector store for those embeddings; None: LangChain's in memory. Its searches must take a
             ``filter`` called with a document, as that one's do.
         candidates: Of the first stage.
@@ -113,13 +114,15 @@ class Memory:
     ) -> None:
         if candidates < 1:
             raise ValueError(f"candidates={candidates}: must be at least 1")
-        if store is None:
-            from langchain_core.vectorstores import InMemoryVectorStore as store  # type: ignore[assignment]
         if embeddings is None:
-            from foveal.llm_teacher.embeddings import HashedEmbeddings
+            from langchain_core.embeddings import Embeddings
 
-            embeddings = HashedEmbeddings()
-        assert store is not None
+            Embeddings.register(HashedEmbeddings)  # some stores ask for its class
+            embeddings = cast(Embeddings, HashedEmbeddings())
+        if store is None:
+            from langchain_core.vectorstores import InMemoryVectorStore
+
+            store = InMemoryVectorStore
         self._store = store(embeddings)
         self._candidates = candidates
         self._cases: list[Case] = []

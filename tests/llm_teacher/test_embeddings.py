@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("langchain_core", reason="LangChain is not installed (pip install foveal[llm])")
-
 from foveal.llm_teacher.embeddings import HashedEmbeddings
 
 
