@@ -49,6 +49,19 @@ class DrivingWorld(BatchEnv):
         rows = np.arange(self.num_envs)[:, None]
         return self._traffic[rows, np.array(features), self._ego_columns()[:, None]]
 
+    def ego_columns(self) -> NDArray[np.int64]:
+        """The column (N,) of each row's first ego in `vehicle_features`."""
+        return self._ego_columns().copy()
+
+    def vehicle_features(self, features: Sequence[int]) -> NDArray[np.float64]:
+        """Features (N, F, C) of all vehicles and objects, by their numbers in `foveal.envs.driving.traffic`.
+
+        NaN where a column is empty. Needs ``risk=True``, or another parameter that makes a highway read as a road.
+        """
+        column = np.arange(self._traffic.shape[2])
+        there = (column < self._sight.vehicles[:, None]) | (column >= self._sight.objects)  # (N, C)
+        return np.where(there[:, None], self._traffic[:, np.array(features)], np.nan)
+
     def _equip(self, lane_count: int, slots: int, observed: NDArray[np.int64] | None) -> dict[str, NDArray[Any]]:
         """Make what the parameters ask for of risk, costs and rewards; returns the state of it.
 
