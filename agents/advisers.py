@@ -39,9 +39,7 @@ class Planned:
         ValueError: for values out of range, and when asked about a world without a Discrete action space.
     """
 
-    def __init__(
-        self, *, horizon: int = 8, gamma: float = 0.95, temperature: float = 0.1, share: float = 1.0
-    ) -> None:
+    def __init__(self, *, horizon: int = 8, gamma: float = 0.95, temperature: float = 0.1, share: float = 1.0) -> None:
         if horizon < 1 or not 0 <= gamma <= 1 or temperature <= 0 or not 0 <= share <= 1:
             raise ValueError(
                 f"horizon={horizon}, gamma={gamma}, temperature={temperature}, share={share}: must be at least 1, in "

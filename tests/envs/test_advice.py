@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-import foveal  # noqa: F401: registers the worlds
 from foveal.envs.advice import ADVICE, OBSERVATION, Advice, Advised, advised_space, bare, bare_space
 
 WORLD = "foveal/HighwayFast-v0"

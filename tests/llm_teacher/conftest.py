@@ -12,6 +12,7 @@ import pytest
 
 from foveal.llm_teacher import serve
 
+
 class Address:
     """A loopback address that answers chat completions with `reply`, after `delay_s`, and keeps what it was sent.
 

@@ -167,7 +167,9 @@ def test_what_is_no_database_is_refused_by_name(tmp_path):
         Cache(tmp_path)
 
 
-@pytest.mark.parametrize("entry", ["{", '{"probabilities": [2, -1, 0], "confidence": 1, "reason": ""}', b"\xff", None, 5])
+@pytest.mark.parametrize(
+    "entry", ["{", '{"probabilities": [2, -1, 0], "confidence": 1, "reason": ""}', b"\xff", None, 5]
+)
 def test_entries_of_a_strangers_database_that_are_no_answers_are_left_out(cache, entry):
     cache.put(table(), {1: BRAKE})
     cache._file.execute("INSERT INTO answers VALUES (1, ?, ?)", ((2).to_bytes(8, "big"), entry if entry else "[]"))

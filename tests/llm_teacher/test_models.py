@@ -68,9 +68,7 @@ def test_a_providers_own_key_is_not_sent_to_another_address(address, monkeypatch
     assert address.requests[0]["model"] == "m"
 
 
-def test_prompts_go_neither_through_a_proxy_nor_on_to_another_address_nor_to_a_tracer(
-    address, left_turn, monkeypatch
-):
+def test_prompts_go_neither_through_a_proxy_nor_on_to_another_address_nor_to_a_tracer(address, left_turn, monkeypatch):
     """All three are what an environment variable or a server could do to whoever does not look."""
     other = type(address)()
     other.reply = address.reply = REPLY

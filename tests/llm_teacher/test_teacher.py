@@ -83,7 +83,10 @@ def test_scores_are_likelihoods_less_their_priors(address, make):
         [(" slower", math.log(0.1)), (" keep", math.log(0.2)), (" fa", math.log(0.4))],
         [(" slower", math.log(0.3)), (" keep", math.log(0.1)), (" s", math.log(0.1)), (" x", -9), (" fast", math.log(0.2))],
     ])  # fmt: skip
-    address.completion, plain = lambda text: setattr(address, "tokens", next(replies)) or plain(text), address.completion
+    address.completion, plain = (
+        lambda text: setattr(address, "tokens", next(replies)) or plain(text),
+        address.completion,
+    )
     answer = teacher.ask(scene)
     # SLOWER (0.3 + 0.1) / 0.1, IDLE 0.1 / 0.2; FASTER is in vain at the highest speed
     assert answer.probabilities == pytest.approx((4 / 4.5, 0.5 / 4.5, 0))
