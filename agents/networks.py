@@ -72,9 +72,9 @@ class EgoAttention(nn.Module):
         if width % heads:
             raise ValueError(f"heads={heads}: must divide width={width}")
         self.features_dim, self.heads = width, heads
-        inputs = shape[1] * len(_SCALES)
-        self.ego_encoder = mlp(inputs, width, layers)
-        self.others_encoder = mlp(inputs, width, layers)
+        self.inputs = shape[1] * len(_SCALES)
+        self.ego_encoder = mlp(self.inputs, width, layers)
+        self.others_encoder = mlp(self.inputs, width, layers)
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width, bias=False)
@@ -100,8 +100,13 @@ class EgoAttention(nn.Module):
         present = seen[..., 0] >= 0.5  # (B, S)
         expanded = expand(seen)
         ego = self.ego_encoder(expanded[:, 0])
-        entities = torch.cat([ego[:, None], self.others_encoder(expanded[:, 1:])], 1)  # (B, S, W)
+        entities = torch.cat([ego[:, None], self._others(expanded)], 1)  # (B, S, W)
         return entities, ego, torch.cat([torch.ones_like(present[:, :1]), present[:, 1:]], 1)
+
+    def _others(self, expanded: Tensor) -> Tensor:
+        """The others (B, S - 1, W), encoded from what is seen (B, S, F), the ego first."""
+        others: Tensor = self.others_encoder(expanded[:, 1:])
+        return others
 
     def _join(self, ego: Tensor, attended: Tensor) -> Tensor:
         """The ego (B, W) and what it attends to (B, W) in one (B, W)."""
@@ -127,10 +132,11 @@ def _weights(query: Tensor, key: Tensor, mask: Tensor) -> Tensor:
 class TellDrive(EgoAttention):
     """Ego-attention in which the teacher's advice is one more token, with a residual and layer norm.
 
-    ``LN(ego + attention(ego; entities, teacher))``. The token is a layer over the advised probabilities, the
-    confidence and the age a as a / (1 + a); where there is no advice it is another one, which is learned. In training
-    a share of the advice is not heard, drawn anew at each observation, so that the student learns to do without. The
-    loss by which it imitates the advice hears all of it.
+    ``LN(ego + attention(ego; entities, teacher))``. Each of the others is encoded together with the ego: who is first
+    at a conflict point is a matter of both. The teacher's token is a layer over the advised probabilities, the
+    confidence and the age a as a / (1 + a); where there is no advice it is another one, which is learned. In training a
+    share of the advice is not heard, drawn anew at each observation, so that the student learns to do without. The loss
+    by which it imitates the advice hears all of it.
 
     Source: after the abstract of Xu et al., "TeLL-Drive" (2025, arXiv:2502.01387), which says that self-attention
     fuses the teacher's strategy with the student's, and Vaswani et al., "Attention is all you need" (2017,
@@ -165,6 +171,7 @@ class TellDrive(EgoAttention):
         assert isinstance(observation_space, spaces.Dict)  # ActorCritic saw to that
         (told,) = observation_space[ADVICE].shape or ()
         self.dropout = dropout
+        self.others_encoder = mlp(2 * self.inputs, width, layers)
         self.teacher_encoder = mlp(told - 1, width, 1)
         self.no_teacher = nn.Parameter(torch.zeros(width))
         self.norm = nn.LayerNorm(width)
@@ -192,6 +199,11 @@ class TellDrive(EgoAttention):
             token = self.teacher_encoder(torch.cat([advice[:, :-2], age / (1 + age)], 1))
             teacher = torch.where(heard[:, None] > 0, token, teacher)
         return torch.cat([entities, teacher[:, None]], 1), ego, torch.cat([present, torch.ones_like(present[:, :1])], 1)
+
+    def _others(self, expanded: Tensor) -> Tensor:
+        egos = expanded[:, :1].expand(-1, expanded.shape[1] - 1, -1)
+        others: Tensor = self.others_encoder(torch.cat([expanded[:, 1:], egos], -1))
+        return others
 
     def _join(self, ego: Tensor, attended: Tensor) -> Tensor:
         joined: Tensor = self.norm(ego + attended)

@@ -184,7 +184,8 @@ class Collector:
     the same.
 
     Args:
-        env: N rows; it may hand out views (``copy=False``).
+        env: N rows; it may hand out views (``copy=False``). An adviser with an ``entropy`` is told that of the
+            policy's decisions.
         steps: Length T of a rollout.
         seed: Row i gets the seed ``seed + i``.
         reward_scale: Factor on the rewards in the rollouts.
@@ -218,6 +219,7 @@ class Collector:
         self.episode_return = np.zeros(env.num_envs)
         self.episode_length = np.zeros(env.num_envs, np.int64)
         self.rollout: Rollout | None = None
+        self._minds_entropy = hasattr(getattr(env, "adviser", None), "entropy")
 
     @torch.no_grad()
     def collect(
@@ -252,6 +254,8 @@ class Collector:
             write(roll.perceived, t, perceived)
             roll.starts[t], roll.actions[t], roll.valid[t] = self.starts, actions, ~self.ended
             roll.log_probs[t], roll.values[t] = output.distribution.log_prob(actions), output.values
+            if self._minds_entropy:
+                self.env.adviser.entropy = output.distribution.entropy().numpy()  # type: ignore[attr-defined]
             self.memory, resets = output.state, self.ended
             observations, rewards, terminated, truncated, infos = self.env.step(self._for_env(actions))
             roll.rewards[t] = torch.from_numpy(rewards * self.reward_scale)

@@ -82,9 +82,9 @@ class Asking:
     """An `Adviser` that asks a teacher when its schedule says so, and never waits for it.
 
     A row that asks gets the known answer about its scene at once. What is not known is asked by threads beside the run;
-    the answer reaches the rows that asked, if they are still in that episode, as advice of its age.
-    Between its askings a row keeps its advice, which ages. While the teacher may not be called (`Meter.open`), rows that
-    ask get the fallback's advice. With a table alone nothing is asked, and the same run gets the same advice again.
+    the answer reaches the rows that asked, if they are still in that episode, as advice of its age. Between its askings
+    a row keeps its advice, which ages. While the teacher may not be called (`Meter.open`), rows that ask get the
+    fallback's advice. With a table alone nothing is asked, and the same run gets the same advice again.
 
     Args:
         env: A world like the one to advise on, made with ``risk=True``; it may have another number of rows.

@@ -1,4 +1,4 @@
-"""Shared by the tests of the teacher: worlds, a scene made by hand, an address that says what it is told to, a real model."""
+"""Shared by the tests of the teacher: worlds, a scene made by hand, an address that says what it is told, a model."""
 
 import json
 import threading

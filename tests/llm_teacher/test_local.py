@@ -45,7 +45,7 @@ def teacher_of(url, env, **options):
 
 def test_the_real_model_scores_actions_and_the_second_ask_is_a_cache_hit(local, left_turn, tmp_path):
     env, infos = left_turn(rows=1)
-    teacher = teacher_of(local.url, env, mode="score", likeliest=300)
+    teacher = teacher_of(local.url, env, mode="score", likeliest=300, heuristics=False)  # a shorter prompt
     [scene] = env.describe([0])
     answer = teacher.ask(scene)
     allowed = teacher.question(scene).allowed
@@ -55,7 +55,7 @@ def test_the_real_model_scores_actions_and_the_second_ask_is_a_cache_hit(local, 
     )
     assert len(set(answer.probabilities)) == len(allowed) + (len(allowed) < 3)  # a word is not as likely as another
     assert teacher.ask(scene) == answer
-    assert teacher.meter.calls == 3 and teacher.meter.tokens > 300 and teacher.meter.invalid == 0  # the prior is one
+    assert teacher.meter.calls == 3 and teacher.meter.tokens > 200 and teacher.meter.invalid == 0  # the prior is one
 
     calls, cache = teacher.meter.calls, Cache(tmp_path / "advice.db")
     for n in range(2):
@@ -128,7 +128,7 @@ def test_the_server_answers_to_this_machine_alone_and_tells_no_prompts(local):
 def test_a_taken_port_is_told(local):
     port = int(local.url.split(":")[2].split("/")[0])
     with (
-        pytest.raises(RuntimeError, match=f"cannot serve on 127.0.0.1:{port}, is the port taken"),
+        pytest.raises(RuntimeError, match=rf"cannot serve on 127\.0\.0\.1:{port}, is the port taken"),
         serve.LocalServer(port),
     ):
         pass

@@ -22,12 +22,6 @@ def no_starts(rows):
     return np.zeros(rows, bool)
 
 
-def asked(asking, infos, starts=None):
-    """Which rows ask: those that a replaying one counts as cached or missed, told by an empty table."""
-    rows = infos["risk"]["key"].size
-    return asking._asks(infos["risk"]["row"]) if starts is None else starts
-
-
 class Braker:
     """A fallback that is sure of braking."""
 
@@ -87,8 +81,8 @@ def test_an_episode_begins_without_the_advice_of_the_last_one(left_turn):
 
 
 def test_a_table_gives_the_same_advice_again(left_turn):
-    env, infos = left_turn(rows=8)
-    steps = [infos := env.step(np.ones(8, int))[-1] for _ in range(8)]
+    env, _ = left_turn(rows=8)
+    steps = [env.step(np.ones(8, int))[-1] for _ in range(8)]
     keys = np.concatenate([one["risk"]["key"] for one in steps])
     schedule = Schedule(every=3, risk_s=2.0, chance=0.3)
 
@@ -185,7 +179,6 @@ def test_a_step_never_waits_for_a_model_that_sleeps_5_seconds(address, left_turn
         assert not advice.valid.any()
     assert time.monotonic() - begin < 4 and longest < 1, longest
     assert asking.settle(30)
-    assert asking._held.valid.any() or asking.schedule.hold < 100
     late = asking.advise(env, None, infos, no_starts(4))
     assert late.valid.all() and asking.counters()["latency"] > 5
     asking.close()
