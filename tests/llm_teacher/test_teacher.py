@@ -110,8 +110,10 @@ def test_a_token_counts_for_the_one_word_that_it_begins():
 
 @pytest.mark.parametrize(
     "message",
-    [AIMessage("slower"), reply(), reply(("", -1.0)), reply((" the", -1.0)), reply(("slower", "high")), reply(("slower", 3.0)),
-     AIMessage("", response_metadata={"logprobs": None}), reply(("slower", math.nan))],
+    [
+        AIMessage("slower"), AIMessage("", response_metadata={"logprobs": None}), reply(), reply(("", -1.0)),
+        reply((" the", -1.0)), reply(("slower", "high")), reply(("slower", 3.0)), reply(("slower", math.nan)),
+    ],
 )  # fmt: skip
 def test_no_likelihoods_are_no_answer(message):
     with pytest.raises(InvalidAnswer):

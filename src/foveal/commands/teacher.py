@@ -158,9 +158,8 @@ class Ask:
 
     def _print(self, teacher: Teacher, answer: Answer | None, whence: str) -> None:
         meter = teacher.meter
-        print(
-            f"answer of {teacher.source}, from {whence}: {meter.calls} calls, {meter.tokens} tokens, {meter.seconds:.2f} s"
-        )
+        cost = f"{meter.calls} calls, {meter.tokens} tokens, {meter.seconds:.2f} s"
+        print(f"answer of {teacher.source}, from {whence}: {cost}")
         if answer is None:
             print("  none: it said nothing that can be used")
             return
