@@ -137,6 +137,10 @@ class Asking:
             self.table.answers |= cache.table(source, name, self.actions).answers
         self._random = np.random.default_rng(seed)
         self._askers: dict[int, list[_Asker]] = {}  # by key: who waits for which answer
+        self._held: Advice
+        self._begun: NDArray[np.int64]  # decisions since the episode began
+        self._episode: NDArray[np.int64]
+        self._step: int
         self._begin(env.num_envs)
         self._jobs: queue.SimpleQueue[tuple[int, Scene] | None] = queue.SimpleQueue()
         self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
@@ -206,7 +210,7 @@ class Asking:
     def _begin(self, rows: int) -> None:
         """Forget who asked: there are so many rows from now on."""
         self._held = Advice.none(rows, len(self.actions))
-        self._begun = np.zeros(rows, np.int64)  # decisions since the episode began
+        self._begun = np.zeros(rows, np.int64)
         self._episode = np.zeros(rows, np.int64)
         self._step = 0
         self._askers = {key: [] for key in self._askers}

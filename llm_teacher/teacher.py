@@ -95,8 +95,9 @@ class Teacher:
         self._model = RunnableLambda(partial(self._call, asked))
         if mode == "reason":
             once = RunnableLambda(self._reason)
-            again = {"exceptions_to_handle": (InvalidAnswer,), "exception_key": "fault"}
-            self.runnable: Runnable[Any, Any] = once.with_fallbacks([once], **again)
+            self.runnable: Runnable[Any, Any] = once.with_fallbacks(
+                [once], exceptions_to_handle=(InvalidAnswer,), exception_key="fault"
+            )
         else:
             self.runnable = RunnableLambda(self._score)
         self.source = f"{name} {mode} {self._fingerprint()}"

@@ -52,6 +52,11 @@ def elsewhere(tmp_path, monkeypatch):
         ("--versoin", "unknown option '--versoin'"),
         ("list foveal/Higway-v0", "unknown world 'foveal/Higway-v0'; did you mean 'foveal/Highway-v0'?"),
         ("list --all", "unknown option '--all'"),
+        ("teacher", "unknown command 'teacher'; did you mean 'teacher ask'?"),
+        ("teacher serve --port 70000", "--port 70000: must be in [0, 65535]"),
+        ("teacher ask foveal/LeftTurn-v0 --base-url http://a/v1", "--base-url needs --model"),
+        ("teacher ask foveal/Parking-v0", "foveal/Parking-v0: the teacher needs a world with meta-actions"),
+        ("teacher ask foveal/LeftTurn-v0 --step -1", "--step -1: must be in [0, 10000]"),
         ("eval", "eval needs an agent"),
         (
             "eval keepright",
