@@ -19,6 +19,7 @@ from foveal.agents.policies import ActorCritic
 from foveal.agents.rollouts import make_world
 from foveal.agents.runs import Run, load_weights
 from foveal.agents.tensors import Tensors, rows_of, to_tensors
+from foveal.envs.advice import bare, bare_space
 from foveal.envs.batch import BatchEnv
 
 
@@ -74,7 +75,7 @@ class Agent:
         Raises:
             ValueError: showing both.
         """
-        ours, theirs = self._observation_space, observation_space
+        ours, theirs = self._observation_space, bare_space(observation_space)
         if isinstance(ours, spaces.Dict) and isinstance(theirs, spaces.Dict):
             ours, theirs = (
                 spaces.Dict({n: s for n, s in space.items() if n in self._reads}) for space in (ours, theirs)
@@ -94,7 +95,7 @@ class Agent:
         """Act.
 
         Args:
-            observations: (N, ...), or a dict of such.
+            observations: (N, ...), or a dict of such; with advice or without.
             starts: (N,), the rows that begin an episode; by default none, but at the first call all.
 
         Returns:
@@ -120,9 +121,9 @@ class Agent:
         return actions, told if weights is None else {**told, "attention": weights.numpy()}
 
     def _checked(self, observations: Any) -> Any:
-        """The observations that the policy was trained on, once their shapes are known to be right."""
+        """The observations that the policy was trained on, and advice; once their shapes are known to be right."""
         if not isinstance(self._observation_space, spaces.Dict):
-            check_shape("observations", observations, self._observation_space)
+            check_shape("observations", bare(observations), self._observation_space)
             return observations
         for name in self._reads:
             if name not in observations:

@@ -10,12 +10,15 @@ import torch
 from gymnasium import spaces
 
 from foveal.agents.filters import check_filter
+from foveal.agents.guidance import COEFFICIENTS
 from foveal.agents.memory import MEMORIES
 from foveal.agents.networks import NETWORKS
 from foveal.agents.options import check_options
 from foveal.agents.policies import ActorCritic
 from foveal.envs.batch import EVALUATION_SEEDS
 from foveal.envs.params import did_you_mean
+
+DECAYS = ("linear", "exponential")
 
 
 def _number(default: Any, low: float, high: float) -> Any:
@@ -68,17 +71,35 @@ class PPOConfig:
     value_coef: float = _number(0.5, 0, 100)
     """Weight of the value loss [1]."""
     imitation_coef: float = _number(0.0, 0, 100)
-    """Weight at the start of imitating a guide, in worlds that observe one (guide=True) [1]; linear in between."""
+    """Weight at the start of imitating an adviser, or the guide of a world that observes one (guide=True) [1]."""
     imitation_coef_end: float = _number(0.0, 0, 100)
     """Weight of the imitation at the end [1]."""
+    imitation_gate: bool = False
+    """Leave out the steps whose outcome speaks against their advice."""
+    imitation_target_kl: float = _number(0.0, 0, 100)
+    """Steer the imitation's weight so that KL(advice ‖ policy) is this [nat]; 0 does not."""
+    prior_coef: float = _number(0.0, 0, 100)
+    """Exponent at the start of the advice as a prior on the actions [1]."""
+    prior_coef_end: float = _number(0.0, 0, 100)
+    """Exponent of the prior at the end [1]."""
+    shaping_coef: float = _number(0.0, 0, 1000)
+    """Potential at the start of having done what was advised, in mean reward per step [1]."""
+    shaping_coef_end: float = _number(0.0, 0, 1000)
+    """The potential at the end [1]."""
     guided_share: float = _number(0.0, 0, 1)
-    """Share of the rows at the start in which the guide acts, to be imitated only [1]; linear in between."""
+    """Share of the rows at the start in which the adviser or guide acts, to be imitated only [1]."""
     guided_share_end: float = _number(0.0, 0, 1)
     """Share of these rows at the end [1]."""
+    guidance_decay: str = field(default="linear", metadata={"choices": DECAYS})
+    """How imitation, prior, shaping and guided share go from start to end: "linear" or "exponential"."""
+    guidance_part: float = _number(1.0, 0.001, 1)
+    """Part of the training after which they have come to their ends [1]; below 1 the adviser is silent from then on."""
+    trust_rate: float = _number(0.0, 0, 10)
+    """How fast all of them fall where the advice is worse than what the policy does itself, and rise again [1]."""
     max_grad_norm: float = _number(0.5, 0, 1e6)
     """Longest gradient; longer ones are scaled down [1]."""
     network: str = "attention"
-    """Feature network: "attention", "mlp" or "goal_vision"."""
+    """Feature network: "attention", "mlp", "goal_vision", or "tell_drive", which hears advice."""
     network_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Options in which the network differs from its defaults: width, layers, heads; encoder, hidden."""
     shared: bool = True
@@ -110,6 +131,10 @@ class PPOConfig:
         check_options("network", NETWORKS, self.network, self.network_options)
         check_filter(self.filter, self.filter_options)
         check_options("memory", MEMORIES, self.memory, self.memory_options)
+        if self.guidance_decay == "exponential":
+            self._check_exponential()
+        if self.trust_rate and self.imitation_target_kl:
+            raise ValueError("trust_rate and imitation_target_kl both set the weight of the advice: choose one")
         if (self.seed + 1) * self.num_envs > EVALUATION_SEEDS:
             raise ValueError(
                 f"seed={self.seed}: must be below {EVALUATION_SEEDS // self.num_envs} for {self.num_envs} "
@@ -131,6 +156,14 @@ class PPOConfig:
             if name not in names:
                 raise ValueError(f"unknown configuration key {name!r}{did_you_mean(str(name), names)}")
         return cls(**values)
+
+    def _check_exponential(self) -> None:
+        for name in COEFFICIENTS:
+            start, end = getattr(self, name), getattr(self, f"{name}_end")
+            if (start > 0) != (end > 0):
+                raise ValueError(
+                    f"{name}={start}, {name}_end={end}: both must be positive, or 0, for an exponential decay"
+                )
 
     @property
     def updates(self) -> int:
@@ -171,4 +204,6 @@ def _checked(item: Field[Any], value: Any) -> Any:
     low, high = item.metadata.get("range", (None, None))
     if low is not None and value is not None and not low <= value <= high:
         raise ValueError(f"{item.name}={value!r}: must be in [{low}, {high}]")
+    if value not in item.metadata.get("choices", (value,)):
+        raise ValueError(f"{item.name}={value!r}: must be one of {', '.join(map(repr, item.metadata['choices']))}")
     return dict(value) if isinstance(value, dict) else value

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from foveal.agents.distributions import Categorical, Gaussian
 from foveal.agents.filters import make_filter
 from foveal.agents.goal_vision import GoalVision
+from foveal.agents.guidance import is_told, log_prior, said_in
 from foveal.agents.memory import Sequences, make_memory
-from foveal.agents.networks import make_network
+from foveal.agents.networks import NETWORKS, make_network
 from foveal.agents.options import Options
 from foveal.agents.tensors import Tensors
+from foveal.envs.advice import advised_space
 
 
 class PolicyOutput(NamedTuple):
@@ -57,6 +59,9 @@ class ActorCritic(nn.Module):
         memory: A key of `MEMORIES`.
         memory_options: In which the memory differs from its defaults.
 
+    Attributes:
+        prior: How much the advice that is observed weighs as a prior on the actions; see `foveal.agents.guidance`.
+
     Raises:
         ValueError: for what the parts refuse, parts that do not go together, and for another action space.
     """
@@ -80,6 +85,9 @@ class ActorCritic(nn.Module):
             raise ValueError("shared=False: a filter and a memory need one feature network for both heads")
         if after_memory and memory == "none":
             raise ValueError("after_memory=True: there is no memory")
+        self.prior = 0.0
+        if getattr(NETWORKS.get(network), "hears", False):
+            observation_space = advised_space(observation_space, action_space)
         self.actor_features = make_network(network, observation_space, options)
         self.critic_features = None if shared else make_network(network, observation_space, options)
         width = int(self.actor_features.features_dim)  # type: ignore[arg-type]
@@ -125,7 +133,10 @@ class ActorCritic(nn.Module):
         features, state = self._features(perceived, sequences)
         critic = features if self.critic_features is None else self.critic_features(perceived)
         values = self.value_head(critic)[:, 0].float()
-        return PolicyOutput(self._distribution(self.policy_head(features).float()), values, features, state)
+        outputs = self.policy_head(features).float()
+        if self.prior and is_told(perceived):
+            outputs = outputs + self.prior * log_prior(said_in(perceived, outputs.shape[-1], self.start, sequences))
+        return PolicyOutput(self._distribution(outputs), values, features, state)
 
     def values(self, perceived: Tensors, sequences: Sequences | None = None) -> Tensor:
         """Expected discounted return (B,) from observations (B, ...) on; see `forward`."""

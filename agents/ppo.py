@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 from foveal.agents.config import PPOConfig
 from foveal.agents.files import RunError
 from foveal.agents.filters import auxiliary_losses
+from foveal.agents.guidance import Guidance, imitation_loss, shaping
 from foveal.agents.policies import PolicyOutput
-from foveal.agents.rollouts import Collector, Minibatch, Rollout, guide_in
+from foveal.agents.rollouts import Collector, Minibatch, Rollout
 from foveal.agents.runs import Arrays, check_arrays, load_weights
 
 ExtraLoss = Callable[[Minibatch, PolicyOutput], dict[str, Tensor]]
@@ -46,6 +48,7 @@ class PPO:
         self.generator = torch.Generator().manual_seed(config.seed)
         first_seed, scale = config.seed * config.num_envs, 1 - config.gamma
         self.collector = Collector(env, config.rollout_steps, first_seed, scale, self.policy.state_dim)
+        self.guidance = Guidance(config)
         self.update_count = 0
 
     @property
@@ -65,24 +68,33 @@ class PPO:
         mixed = torch.autocast("cpu", torch.bfloat16, enabled=self.config.mixed_precision, cache_enabled=False)
         with torch.random.fork_rng(devices=[]), mixed:  # dropout draws from torch's own generator
             torch.manual_seed(self.config.seed * 10**9 + self.update_count)
-            guided = round(self._scheduled("guided_share") * self.config.num_envs)
+            coefs = self.guidance.begin(self.update_count, self.policy, self.collector.env)
+            guided = round(coefs["guided_share"] * self.config.num_envs)
             rollout, metrics = self.collector.collect(self.policy, self.generator, guided)
-            return {**metrics, **self.update(rollout)}
+            told = self.guidance.told(rollout, self.policy, self.collector.env)
+            return {**metrics, **self.update(rollout), **told}
 
     def update(self, rollout: Rollout) -> Row:
         """Improve policy and values on a rollout; see `learn`."""
         config = self.config
-        learning_rate, *coefs = map(self._scheduled, ("learning_rate", "entropy_coef", "imitation_coef"))
+        learning_rate, entropy_coef = map(self._scheduled, ("learning_rate", "entropy_coef"))
+        coefs = self.guidance.coefficients(self.update_count)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        advantages = rollout.advantages(config.gamma, config.gae_lambda)
+        advantages = unshaped = rollout.advantages(config.gamma, config.gae_lambda)
+        if coefs["shaping_coef"]:
+            added = shaping(rollout, config.gamma, coefs["shaping_coef"], *self.collector.actions)
+            rollout = dataclasses.replace(rollout, rewards=rollout.rewards + added)
+            advantages = rollout.advantages(config.gamma, config.gae_lambda)
         measured = [
-            self._improve(minibatch, *coefs)
+            self._improve(minibatch, entropy_coef, coefs["imitation_coef"])
             for _ in range(config.epochs)
             for minibatch in rollout.minibatches(advantages, config.minibatches, self.generator)
         ]
         self.update_count += 1
         means = {name: float(np.mean([one[name] for one in measured])) for name in measured[0]}
+        if self.guidance.adapts:
+            self.guidance.adapt(rollout, unshaped, means.get("imitation_loss", 0.0), coefs, self.collector.actions)
         residual, total = (x[rollout.valid].var().item() for x in (advantages, advantages + rollout.values))
         explained = 1 - residual / total if total > 0 else None
         return {**means, "explained_variance": explained, "learning_rate": learning_rate}
@@ -106,7 +118,7 @@ class PPO:
         entropy = output.distribution.entropy().mean()
         extra = auxiliary_losses(self.policy)
         if config.imitation_coef or config.imitation_coef_end:
-            extra["imitation_loss"] = imitation_coef * imitation_loss(minibatch, output)
+            extra["imitation_loss"] = imitation_coef * imitation_loss(minibatch, output, config.imitation_gate)
         for hook in self.extra_losses:
             extra |= hook(minibatch, output)
         loss = policy_loss + config.value_coef * values_loss - entropy_coef * entropy + sum(extra.values())
@@ -130,6 +142,8 @@ class PPO:
             arrays |= {f"adam/{key}/{name}": moment.numpy() for key, moment in self._adam(parameter).items()}
         arrays["generator"] = self.generator.get_state().numpy()
         arrays["update_count"] = np.array(self.update_count)
+        if self.guidance.adapts:
+            arrays["trust"] = np.array(self.guidance.trust)
         return arrays | self.collector.state()
 
     def restore(self, arrays: Arrays, what: str) -> None:
@@ -150,6 +164,8 @@ class PPO:
                 key: torch.from_numpy(arrays[f"adam/{key}/{name}"].copy()) for key in self._adam(parameter)
             }
         self.update_count = int(arrays["update_count"])
+        if self.guidance.adapts:
+            self.guidance.trust = float(arrays["trust"])
 
     def _trained(self) -> list[tuple[str, nn.Parameter]]:
         """The parameters that Adam moves, by name."""
@@ -160,19 +176,6 @@ class PPO:
         kept, zeros = self.optimizer.state[parameter], torch.zeros_like(parameter, requires_grad=False)
         step = kept.get("step", torch.zeros(()))
         return {"step": step, **{key: kept.get(key, zeros) for key in ("exp_avg", "exp_avg_sq")}}
-
-
-def imitation_loss(minibatch: Minibatch, output: PolicyOutput) -> Tensor:
-    """Mean negative log-likelihood of what the guide would have done where the policy went (DAgger's data).
-
-    Source: Ross, Gordon and Bagnell, "A reduction of imitation learning and structured prediction to no-regret online
-    learning" (AISTATS 2011, arXiv:1011.0686).
-
-    Raises:
-        RunError: where the world observes no guide.
-    """
-    guide, sequences = guide_in(minibatch.perceived), minibatch.sequences
-    return -output.distribution.log_prob(guide if sequences is None else guide[sequences.wanted.flatten()]).mean()
 
 
 def value_loss(

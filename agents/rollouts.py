@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from foveal.agents.files import RunError
+from foveal.agents.guidance import advised_actions
 from foveal.agents.memory import Sequences
 from foveal.agents.policies import ActorCritic
 from foveal.agents.tensors import Tensors, each, named, rows_of, to_tensors, write
@@ -73,7 +73,7 @@ class Minibatch(NamedTuple):
         perceived: (B, ...), what the policy's frozen layers made of the observations; with `sequences`, of whole
             sequences, of which the B transitions are the wanted steps.
         sequences: How `perceived` lies in time; None for a policy without memory.
-        own: (B,) float32, 1 where the policy chose the action, 0 where a guide did.
+        own: (B,) float32, 1 where the policy chose the action, 0 where a guide or an adviser did.
         actions: (B, ...).
         log_probs: (B,), of the actions when they were taken.
         values: (B,), as they were then.
@@ -100,7 +100,7 @@ class Rollout:
         perceived: (T, N, ...), what the policy's frozen layers made of what each step started from.
         state: (N, S), the memory before the first step.
         starts: (T, N) bool, the steps that an episode starts with.
-        own: (T, N), 1 where the policy chose the action, 0 where a guide did.
+        own: (T, N), 1 where the policy chose the action, 0 where a guide or an adviser did.
         actions: (T, N, ...).
         log_probs: (T, N).
         values: (T, N), of `perceived`.
@@ -184,7 +184,8 @@ class Collector:
     the same.
 
     Args:
-        env: N rows; it may hand out views (``copy=False``).
+        env: N rows; it may hand out views (``copy=False``). An adviser with an ``entropy`` is told that of the
+            policy's decisions.
         steps: Length T of a rollout.
         seed: Row i gets the seed ``seed + i``.
         reward_scale: Factor on the rewards in the rollouts.
@@ -218,6 +219,7 @@ class Collector:
         self.episode_return = np.zeros(env.num_envs)
         self.episode_length = np.zeros(env.num_envs, np.int64)
         self.rollout: Rollout | None = None
+        self._minds_entropy = hasattr(getattr(env, "adviser", None), "entropy")
 
     @torch.no_grad()
     def collect(
@@ -228,7 +230,8 @@ class Collector:
         Args:
             policy: That acts.
             generator: That the actions are drawn from.
-            guided: In the first so many rows the guide acts that the world observes.
+            guided: In the first so many rows the adviser acts, where it says something, or the guide that the world
+                observes.
 
         Returns:
             The rollout, in buffers that the next call overwrites, and the means over the policy's own episodes that
@@ -239,16 +242,20 @@ class Collector:
             self.steps, perceived, self.memory, self.env.single_action_space
         )
         roll.state = self.memory
-        roll.own[:, :guided], roll.own[:, guided:] = 0, 1
+        roll.own.fill_(1)
         finals, episodes = [], []
         for t in range(self.steps):
             output = policy(perceived, Sequences.step(self.memory, self.starts))
             actions = output.distribution.sample(generator)
             if guided:
-                actions[:guided] = guide_in(perceived)[:guided]
+                told, heard = advised_actions(perceived, *self.actions)
+                heard[guided:] = False
+                actions, roll.own[t] = torch.where(heard, told, actions), ~heard
             write(roll.perceived, t, perceived)
             roll.starts[t], roll.actions[t], roll.valid[t] = self.starts, actions, ~self.ended
             roll.log_probs[t], roll.values[t] = output.distribution.log_prob(actions), output.values
+            if self._minds_entropy:
+                self.env.adviser.entropy = output.distribution.entropy().numpy()  # type: ignore[attr-defined]
             self.memory, resets = output.state, self.ended
             observations, rewards, terminated, truncated, infos = self.env.step(self._for_env(actions))
             roll.rewards[t] = torch.from_numpy(rewards * self.reward_scale)
@@ -293,6 +300,12 @@ class Collector:
             setattr(self, name, torch.from_numpy(array) if isinstance(ours, Tensor) else array)
         for name, one in named(self.observations, "observations").items():
             one.copy_(torch.from_numpy(arrays[name].copy()))
+
+    @property
+    def actions(self) -> tuple[int, int]:
+        """How many discrete actions there are, and the first one's number."""
+        space: Any = self.env.single_action_space
+        return int(space.n), int(space.start)
 
     def _for_env(self, actions: Tensor) -> NDArray[Any]:
         space, array = self.env.single_action_space, actions.numpy()
@@ -345,17 +358,6 @@ def _means(episodes: NDArray[np.float64]) -> dict[str, float | int | None]:
     if told["success_share"] != told["success_share"]:  # the world tells no success
         told["success_share"] = None
     return {"episodes": episodes.shape[1], **told}
-
-
-def guide_in(perceived: Tensors) -> Tensor:
-    """The actions (B,) of a guide, which the world observes.
-
-    Raises:
-        RunError: where it does not.
-    """
-    if not isinstance(perceived, dict) or "guide" not in perceived:
-        raise RunError("imitation needs a world that observes a guide (--set guide=true)")
-    return perceived["guide"]
 
 
 def make_world(env_id: str, num_envs: int, params: Mapping[str, Any]) -> BatchEnv:

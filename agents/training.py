@@ -20,6 +20,7 @@ from foveal.agents.metrics import Metrics, Progress, plot_curve
 from foveal.agents.ppo import PPO, ExtraLoss
 from foveal.agents.rollouts import make_world
 from foveal.agents.runs import Run
+from foveal.envs.advice import Advised, Adviser
 
 
 def train(
@@ -30,6 +31,7 @@ def train(
     start: Agent | None = None,
     progress: bool = True,
     extra_losses: Sequence[ExtraLoss] = (),
+    adviser: Adviser | None = None,
 ) -> Path:
     """Train a policy and leave a run folder.
 
@@ -43,6 +45,8 @@ def train(
         start: An agent whose policy is the first one, but for a frozen encoder; by default weights are drawn.
         progress: Tell on stderr how it goes: a bar on a terminal, else a line every ten seconds.
         extra_losses: See `PPO`; a resumed run needs the same.
+        adviser: Whose advice is observed in training, see `foveal.envs.advice.Advised`; what it is for, the
+            configuration says. A resumed run needs the same. Who loads the agent needs none.
 
     Returns:
         The run folder.
@@ -56,7 +60,8 @@ def train(
     """
     with _torch_threads(config.torch_threads), _noted_interrupt() as interrupted:
         try:
-            learner = PPO(config, make_world(config.env_id, config.num_envs, config.env_params), extra_losses)
+            world = make_world(config.env_id, config.num_envs, config.env_params)
+            learner = PPO(config, world if adviser is None else Advised(world, adviser), extra_losses)
             if start is not None:
                 learner.policy.adopt(start.policy)
         except (TypeError, ValueError) as error:

@@ -293,6 +293,11 @@ class BatchEnv(VectorEnv[Any, Any, Any]):
 
     # State
 
+    @property
+    def moments(self) -> NDArray[np.int64]:
+        """(N, 3): each row's seed, its episode's number, and the steps into it; no two moments have the same."""
+        return np.stack([self._seed, self._episode, self._elapsed], -1)
+
     def get_state(self) -> dict[str, NDArray[Any]]:
         """A copy of everything that decides the rows' future, random streams included."""
         return {name: array.copy() for name, array in self._all_state().items()}

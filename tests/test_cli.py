@@ -52,6 +52,11 @@ def elsewhere(tmp_path, monkeypatch):
         ("--versoin", "unknown option '--versoin'"),
         ("list foveal/Higway-v0", "unknown world 'foveal/Higway-v0'; did you mean 'foveal/Highway-v0'?"),
         ("list --all", "unknown option '--all'"),
+        ("teacher", "unknown command 'teacher'; did you mean 'teacher ask'?"),
+        ("teacher serve --port 70000", "--port 70000: must be in [0, 65535]"),
+        ("teacher ask foveal/LeftTurn-v0 --base-url http://a/v1", "--base-url needs --model"),
+        ("teacher ask foveal/Parking-v0", "foveal/Parking-v0: the teacher needs a world with meta-actions"),
+        ("teacher ask foveal/LeftTurn-v0 --step -1", "--step -1: must be in [0, 10000]"),
         ("eval", "eval needs an agent"),
         (
             "eval keepright",
@@ -212,11 +217,11 @@ def test_tables_are_drawn_on_a_terminal(capsys, monkeypatch):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_tells_options_with_units(command, capsys):
-    assert main([command, "--help"]) == 0
+    assert main([*command.split(), "--help"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: foveal {command}")
     assert command == "list" or "[1]" in out
-    assert "required" not in out or command in ("eval", "record", "whatif", "play", "bench")
+    assert "required" not in out or command in ("eval", "record", "whatif", "play", "bench", "teacher ask")
     assert main(["--help"]) == 0
     assert f"  {command} " in capsys.readouterr().out
 

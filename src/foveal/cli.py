@@ -18,6 +18,7 @@ from foveal.commands.acting import Eval, Record
 from foveal.commands.bench import Bench
 from foveal.commands.experiment import Experiment
 from foveal.commands.playing import Play
+from foveal.commands.teacher import Ask, Serve
 from foveal.commands.terminal import BadInput, Failure
 from foveal.commands.training import Demo, Train
 from foveal.commands.whatif import WhatIf
@@ -33,6 +34,8 @@ COMMANDS: dict[str, type[Any]] = {
     "play": Play,
     "bench": Bench,
     "experiment": Experiment,
+    "teacher serve": Serve,
+    "teacher ask": Ask,
     "demo": Demo,
 }
 
@@ -88,6 +91,8 @@ def parse(words: list[str]) -> Any:
         from foveal import __version__
 
         return print(__version__)
+    if options and f"{name} {options[0]}" in COMMANDS:
+        name = f"{name} {options.pop(0)}"
     if name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
         raise BadInput(f"unknown {kind} {name!r}{did_you_mean(name, list(COMMANDS))}")
@@ -133,5 +138,5 @@ def _options_of(command: type[Any]) -> list[str]:
 def _print_help() -> None:
     print("usage: foveal COMMAND [OPTION …]\n\ncommands:")
     for name, command in COMMANDS.items():
-        print(f"  {name:12}{(command.__doc__ or '').splitlines()[0]}")
+        print(f"  {name:15}{(command.__doc__ or '').splitlines()[0]}")
     print("\n`foveal COMMAND --help` tells the options of a command.")

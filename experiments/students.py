@@ -1,0 +1,156 @@
+"""What is measured of driving students: held-out episodes, how they got there, and what their teachers are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.agents.advisers import Degraded, Marginal, Planned
+from foveal.agents.agent import Agent
+from foveal.agents.config import PPOConfig
+from foveal.agents.evaluation import evaluate, first_episodes
+from foveal.agents.ppo import PPO
+from foveal.agents.rollouts import make_world
+from foveal.agents.suites import Setting
+from foveal.envs.advice import ADVICE, Advised, Adviser
+from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
+from foveal.llm_teacher.heuristics import RuleTeacher
+
+FIRST_EPISODE = EVALUATION_SEEDS + 3_000_000
+CURVE_EPISODE = EVALUATION_SEEDS + 4_000_000
+"""Of the learning curves, which thresholds were set on."""
+POINTS = 12  # of a learning curve
+ROWS = 64
+
+Curve = list[tuple[int, float]]
+
+
+def adviser_for(name: str, world: BatchEnv, options: dict[str, Any]) -> Adviser:
+    """The adviser of a variant.
+
+    Args:
+        name: ``"rule"``, ``"planned"``, ``"uniform"``, ``"rule's marginal"``, or ``"table"``, of a model's answers.
+        world: To advise on.
+        options: ``"accuracy"`` and ``"kind"``, to degrade it; ``"share"`` of the scenes, of a planner; ``"table"``, the
+            path of a table, and ``"schedule"``, when to look into it.
+
+    Raises:
+        ValueError: for an unknown name, or a table that is not there.
+    """
+    adviser: Adviser
+    if name == "rule":
+        adviser = RuleTeacher(world)
+    elif name == "planned":
+        adviser = Planned(horizon=6, share=options.get("share", 1.0))
+    elif name == "uniform":
+        adviser = Marginal(sure=True)
+    elif name == "rule's marginal":
+        adviser = Marginal(marginal(world, RuleTeacher(world)).tolist(), sure=True)
+    elif name == "table":
+        from foveal.llm_teacher.cache import Table
+        from foveal.llm_teacher.schedule import Asking, Schedule
+
+        path = Path(options["table"].format(world=type(world).__name__))
+        adviser = Asking(world, table=Table.load(path), schedule=Schedule(**options.get("schedule", {})))
+    else:
+        raise ValueError(f"unknown adviser {name!r}")
+    if "accuracy" in options:
+        adviser = Degraded(adviser, options["accuracy"], kind=options.get("kind", "random"))
+    return adviser
+
+
+def marginal(world: BatchEnv, adviser: Adviser, steps: int = 60) -> NDArray[np.float64]:
+    """How often (A,) an adviser holds each action to be the best, where its advice is taken."""
+    told = []
+    env = Advised(world, adviser)
+    observations, _ = env.reset(seed=0)
+    for _ in range(steps):
+        advised = observations[ADVICE][:, :-3].argmax(1)
+        told.append(advised)
+        observations, *_ = env.step(advised)
+    counts = np.bincount(np.concatenate(told), minlength=int(world.single_action_space.n))  # type: ignore[attr-defined]
+    return counts / counts.sum()
+
+
+def taught(
+    config: PPOConfig, setting: Setting, make: Callable[[BatchEnv], Adviser] | None, episodes: int = ROWS
+) -> tuple[Agent, Curve, list[dict[str, Any]]]:
+    """Train a student.
+
+    Args:
+        config: Of the training.
+        setting: That it is in.
+        make: Its teacher for a world; None: none.
+        episodes: Of each point of the curve.
+
+    Returns:
+        The student; its success without the teacher in held-out episodes at `POINTS` moments, by steps; and the metrics
+        of all updates.
+    """
+    world = make_world(config.env_id, config.num_envs, config.env_params)
+    measured: list[dict[str, Any]] = []
+    curve: Curve = []
+    learner = PPO(config, world if make is None else Advised(world, make(world)))
+    stops = {round(config.updates * k / POINTS) for k in range(1, POINTS + 1)}
+    for update in range(1, config.updates + 1):
+        measured.append(learner.learn())
+        if update in stops:
+            told = driven(Agent(learner.policy, config, world), setting, episodes, CURVE_EPISODE)
+            learner.policy.train()
+            curve.append((learner.step_count, float(told["success"].mean())))
+    return Agent(learner.policy, config, world), curve, measured
+
+
+def driven(agent: Any, setting: Setting, episodes: int, seed: int = FIRST_EPISODE) -> dict[str, NDArray[np.float64]]:
+    """An agent's or a driver's episodes (E,) by name, ``success`` as the suite's rule has it."""
+    told = evaluate(
+        setting.env_id, agent, episodes=episodes, num_envs=ROWS, seed=seed, **{**setting.params, "risk": False}
+    ).per_episode
+    return {**told, "success": _success(told, setting)}
+
+
+def alone(setting: Setting, make: Callable[[BatchEnv], Adviser], episodes: int) -> dict[str, NDArray[np.float64]]:
+    """A teacher's own episodes (E,) by name, where its likeliest actions are taken."""
+    world = make_world(setting.env_id, episodes, setting.params)
+    env: Any = Advised(world, make(world))
+    told = first_episodes(env, lambda seen: seen[ADVICE][:, :-3].argmax(1), FIRST_EPISODE)
+    return {**told, "success": _success(told, setting)}
+
+
+def accuracy(setting: Setting, make: Callable[[BatchEnv], Adviser], agent: Any, rows: int = 24) -> float:
+    """How often a teacher advises what the planner holds to be best, or as good, in scenes that an agent gets into.
+
+    As good is what brings as much to 0.01 of the return; eight scenes of each row are looked at.
+    """
+    world = make_world(setting.env_id, rows, setting.params)
+    adviser, planner = make(world), Planned(horizon=6, temperature=0.1)
+    observations, infos = world.reset(seed=FIRST_EPISODE)
+    starts, right = np.ones(rows, np.bool_), []
+    for step in range(32):
+        advice = adviser.advise(world, observations, infos, starts)
+        if step % 4 == 0:
+            best = planner.advise(world, observations, infos, starts)
+            chosen = np.take_along_axis(best.probabilities, advice.probabilities.argmax(1)[:, None], 1)[:, 0]
+            level = best.probabilities.max(1) * np.exp(-0.01 / 0.1)
+            right.append((chosen >= level)[advice.valid & best.valid])
+        actions = agent(observations)
+        observations, _, terminated, truncated, infos = world.step(
+            actions[0] if isinstance(actions, tuple) else actions
+        )
+        starts = terminated | truncated
+    counted = np.concatenate(right)
+    return float(counted.mean()) if counted.size else 0.0
+
+
+def steps_to(curve: Curve, threshold: float) -> float:
+    """The first steps of a curve at which it reaches a threshold; of one that never does, all of its steps."""
+    return float(next((steps for steps, success in curve if success >= threshold), curve[-1][0]))
+
+
+def _success(told: dict[str, NDArray[np.float64]], setting: Setting) -> NDArray[np.float64]:
+    # every world of the suite decides once a second
+    return setting.success(told, 1.0).astype(np.float64)

@@ -1,0 +1,70 @@
+"""The experiment on teachers, end to end through the command line at its smallest, and what it measures by."""
+
+import json
+
+import numpy as np
+import pytest
+from gymnasium import make_vec
+
+from foveal.agents.advisers import Driven
+from foveal.agents.suites import suite
+from foveal.cli import main
+from foveal.envs.batch import EVALUATION_SEEDS
+from foveal.experiments import tell_drive
+from foveal.experiments.students import CURVE_EPISODE, FIRST_EPISODE, adviser_for, alone, driven, marginal, steps_to
+
+LEFT_TURN = suite("tell-drive")[1]
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The folder of a smoke run."""
+    out = tmp_path_factory.mktemp("smoke")
+    assert main(["experiment", "tell_drive", "--preset", "smoke", "--out", str(out)]) == 0
+    return out
+
+
+def test_smoke_leaves_a_page_with_all_claims_undetermined(smoke):
+    found = json.loads((smoke / "tell_drive" / "result.json").read_text())
+    assert found["complete"] and {one["verdict"] for one in found["claims"]} == {"undetermined"}
+    assert [one["name"] for one in found["claims"]] == [claim.name for claim in tell_drive.CLAIMS]
+    text = (smoke / "tell_drive.md").read_text()
+    assert all(f"(tell_drive/{name}.png)" in text for name in ("claims", "dose", "curves", "seeds"))
+    rows = found["rows"]
+    assert rows["planner/left turn"]["teacher accuracy"]["mean"] > 0.8
+    worst = rows[f"{tell_drive.WORST}/left turn"]
+    assert worst["teacher accuracy"]["mean"] < rows["planner/left turn"]["teacher accuracy"]["mean"]
+
+
+def test_every_row_is_a_configuration_and_fits_its_world():
+    planned = {row for row in tell_drive.FEWER if tell_drive.FEWER[row]}
+    assert "gap-acceptance/highway" not in planned and tell_drive.FEWER["gap-acceptance/highway"] == 0
+    for claim in tell_drive.CLAIMS:
+        assert all(tell_drive.FEWER.get(row, 10) == 10 for row in claim.variants), claim.name
+
+
+def test_a_teacher_alone_drives_as_the_driver_it_follows():
+    ours = alone(LEFT_TURN, lambda world: Driven("gap-acceptance"), 16)
+    theirs = driven("gap-acceptance", LEFT_TURN, 16)
+    for name in ("success", "speed", "return"):
+        np.testing.assert_allclose(ours[name], theirs[name])
+
+
+def test_a_marginal_is_how_often_each_action_is_advised():
+    world = make_vec(LEFT_TURN.env_id, num_envs=8, **LEFT_TURN.params)
+    found = marginal(world, Driven(lambda seen: np.zeros(8, int)), 5)
+    np.testing.assert_array_equal(found, [1, 0, 0])
+
+
+def test_steps_to_a_threshold_are_censored_at_the_end():
+    curve = [(10, 0.1), (20, 0.6), (30, 0.2), (40, 0.7)]
+    assert steps_to(curve, 0.5) == 20 and steps_to(curve, 0.7) == 40 and steps_to(curve, 0.9) == 40
+
+
+def test_an_unknown_adviser_is_refused():
+    with pytest.raises(ValueError, match="unknown adviser 'oracle'"):
+        adviser_for("oracle", make_vec(LEFT_TURN.env_id, num_envs=1, **LEFT_TURN.params), {})
+
+
+def test_evaluation_is_held_out_and_apart_from_the_curves():
+    assert EVALUATION_SEEDS < FIRST_EPISODE < FIRST_EPISODE + 512 < CURVE_EPISODE
