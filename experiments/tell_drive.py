@@ -68,7 +68,7 @@ GUIDED: dict[str, Any] = {
     "guidance_decay": "exponential",
     "guidance_part": 0.5,
 }
-ADAPTIVE = {**GUIDED, "trust_rate": 0.5}
+ADAPTIVE = {**GUIDED, "trust_rate": 0.3}
 """Spelled out, so that a change of the learner's defaults does not change the experiment unseen."""
 
 
