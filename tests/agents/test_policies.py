@@ -244,8 +244,6 @@ def test_a_share_of_the_advice_is_unheard_in_training_and_none_later(student):
     many = told(LOUD, rows=2000)
     heard = student.perceive(many)["heard"]
     assert heard.mean().item() == pytest.approx(0.7, abs=0.04)
-    half = student(student.perceive({**many, "advice": told(LOUD, 2000)["advice"]}))
-    assert half.values.isfinite().all()
     assert (student.eval().perceive(many)["heard"] == 1).all()
     assert (student.perceive(told(NONE))["heard"] == 0).all()
 
