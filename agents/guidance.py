@@ -176,10 +176,10 @@ def evidence(rollout: Rollout, advantages: Tensor, actions: int, start: int = 0)
 def trust_after(trust: float, found: float, rate: float) -> float:
     """Trust in advice after such `evidence`: it changes by e to the `rate` for each standard error.
 
-    Evidence of one standard error against the advice leaves it as it is, as chance often brings that much; up to 5
-    count. Trust stays in [`LEAST_TRUST`, 1].
+    Evidence of half a standard error against the advice leaves it as it is, so that chance does not wear it down; up to
+    5 count. Trust stays in [`LEAST_TRUST`, 1].
     """
-    return min(1.0, max(LEAST_TRUST, trust * math.exp(rate * (1 + min(5.0, max(-5.0, found))))))
+    return min(1.0, max(LEAST_TRUST, trust * math.exp(rate * (0.5 + min(5.0, max(-5.0, found))))))
 
 
 def weight_after(weight: float, divergence: float, target: float) -> float:

@@ -68,7 +68,7 @@ GUIDED: dict[str, Any] = {
     "guidance_decay": "exponential",
     "guidance_part": 0.5,
 }
-ADAPTIVE = {**GUIDED, "trust_rate": 0.5}
+ADAPTIVE = {**GUIDED, "trust_rate": 0.3}
 """Spelled out, so that a change of the learner's defaults does not change the experiment unseen."""
 
 
@@ -83,8 +83,8 @@ DOSES: dict[str, dict[str, Any]] = {
     f"planner, {round(100 * share)} % right, else {kind}": _guided(
         "planned", _PLANNER, **PLANNED, accuracy=share, kind=kind
     )
-    for kind in ("random", "worst")
-    for share in (0.0, 0.25, 0.5, 0.75)
+    for kind, shares in {"random": (0.0, 0.25, 0.5, 0.75), "worst": (0.0, 0.5)}.items()
+    for share in shares
 }
 WORST, WORST_FIXED = "planner, 0 % right, else worst", "planner, 0 % right, fixed weight"
 MAIN: dict[str, dict[str, Any]] = {

@@ -156,7 +156,7 @@ def test_shaping_adds_nothing_to_an_episode_but_its_last_potential(small):
 def test_trust_stays_in_bounds_and_goes_where_the_evidence_points(trust, found, rate):
     after = trust_after(trust, found, rate)
     assert LEAST_TRUST <= after <= 1
-    assert after >= trust if found > -1 else after <= trust
+    assert after >= trust if found > -0.5 else after <= trust
 
 
 @given(st.floats(1e-3, 1e3), st.floats(0, 10), st.floats(0.01, 1))
@@ -175,14 +175,16 @@ def test_evidence_tells_good_advice_from_bad(small):
     assert evidence(rollout, well, 2) == 0
 
 
-def test_bad_advice_loses_its_weight_and_good_advice_keeps_it(small):
-    config = guided(small, num_envs=64, rollout_steps=16, total_steps=64 * 16 * 12, learning_rate=0.01, trust_rate=0.5)
-    config = dataclasses.replace(config, imitation_coef=0.1, imitation_coef_end=0.1)
-    good, bad = (
-        [learner.learn() for _ in range(12)] for learner in (learner_of(config, Always(a)) for a in (RIGHT, LEFT))
+def test_bad_advice_loses_its_weight(small):
+    """To the left is where the return is 0.2, to the right where it is 1."""
+    sizes = {"num_envs": 64, "rollout_steps": 16, "total_steps": 64 * 16 * 40, "learning_rate": 0.005}
+    config = guided(small, imitation_coef=0.3, imitation_coef_end=0.3, **sizes)
+    adaptive, fixed = (
+        [learner.learn() for _ in range(20)][-1]
+        for learner in (learner_of(dataclasses.replace(config, trust_rate=rate), Always(LEFT)) for rate in (0.3, 0.0))
     )
-    assert np.mean([row["trust"] for row in good]) > np.mean([row["trust"] for row in bad]) + 0.2
-    assert good[-1]["advice_followed"] > 0.9 > 0.6 > bad[-1]["advice_followed"]
+    assert adaptive["trust"] < 0.05 and fixed["trust"] == 1
+    assert adaptive["advice_followed"] < 0.6 < 0.8 < fixed["advice_followed"]
 
 
 def test_a_target_divergence_is_approached(small):

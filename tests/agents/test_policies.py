@@ -206,3 +206,90 @@ def test_gaussian_is_torchs():
     torch.testing.assert_close(ours.log_prob(actions), theirs.log_prob(actions))
     torch.testing.assert_close(ours.entropy(), theirs.entropy())
     assert torch.equal(ours.mode(), mean)
+
+
+# The student that hears a teacher
+
+
+def told(advice, rows=4):
+    """Observations (rows, 5, 5) of a highway with some of its vehicles there, and the same advice for all."""
+    generator = torch.Generator().manual_seed(1)
+    seen = torch.rand(rows, 5, 5, generator=generator) * 2 - 1
+    seen[:, :, 0] = (torch.rand(rows, 5, generator=generator) > 0.4).float()
+    seen[:, 0, 0] = 1
+    return {"observation": seen, "advice": torch.tensor(advice).repeat(rows, 1)}
+
+
+LOUD, NONE = [0.0, 1.0, 0.0, 0.0, 0.0, 0.9, 2.0, 1.0], [0.2] * 5 + [0.0, 0.0, 0.0]
+
+
+@pytest.fixture
+def student():
+    torch.manual_seed(0)
+    return ActorCritic(spaces.Box(-1, 1, (5, 5)), spaces.Discrete(5), network="tell_drive", shared=True)
+
+
+def test_without_advice_the_student_is_as_if_there_were_no_teacher(student):
+    seen = told(NONE)
+    torch.nn.init.normal_(student.actor_features.no_teacher)
+    alone, silent = (student(student.perceive(one)) for one in (seen["observation"], seen))
+    assert torch.equal(alone.distribution.logits, silent.distribution.logits)
+    loud = student.eval()(student.perceive(told(LOUD)))
+    assert not torch.allclose(loud.values, silent.values)
+
+
+def test_attention_to_the_teacher_is_the_last_weight(student):
+    weights = student.eval().attention(told(LOUD))
+    assert weights.shape == (4, 2, 6)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(4, 2))
+    absent = told(LOUD)["observation"][:, :, 0] < 0.5
+    assert (weights[..., :5].transpose(1, 2)[absent] == 0).all() and (weights[..., 5] > 0).all()
+    loud = {**told(LOUD), "advice": told([0.0, 0.0, 0.0, 0.0, 1.0, 0.9, 2.0, 1.0])["advice"]}
+    assert not torch.equal(student.attention(loud)[..., 5], weights[..., 5])
+
+
+def test_a_share_of_the_advice_is_unheard_in_training_and_none_later(student):
+    many = told(LOUD, rows=2000)
+    heard = student.perceive(many)["heard"]
+    assert heard.mean().item() == pytest.approx(0.7, abs=0.04)
+    assert (student.eval().perceive(many)["heard"] == 1).all()
+    assert (student.perceive(told(NONE))["heard"] == 0).all()
+
+
+def test_what_is_heard_is_kept_so_that_acting_and_learning_agree(student):
+    perceived = student.perceive(told(LOUD, rows=50))
+    assert torch.equal(student(perceived).values, student(perceived).values)
+    unheard = perceived["heard"] == 0
+    torch.testing.assert_close(
+        student(perceived).values[unheard], student(told(LOUD, rows=50)["observation"]).values[unheard]
+    )
+
+
+def test_the_students_order_of_the_others_does_not_matter(student):
+    seen = told(LOUD)
+    order = torch.tensor([0, 3, 1, 4, 2])
+    turned = {**seen, "observation": seen["observation"][:, order]}
+    ours, theirs = (student.eval()(one) for one in (seen, turned))
+    torch.testing.assert_close(ours.distribution.logits, theirs.distribution.logits)
+
+
+@pytest.mark.parametrize("network", ["attention", "mlp"])
+def test_other_networks_leave_advice_alone(network):
+    torch.manual_seed(0)
+    policy = ActorCritic(spaces.Box(-1, 1, (5, 5)), spaces.Discrete(5), network=network)
+    seen = told(LOUD)
+    assert torch.equal(policy(seen).values, policy(seen["observation"]).values)
+
+
+@pytest.mark.parametrize(
+    ("space", "actions", "options", "message"),
+    [
+        (spaces.Box(-1, 1, (5,)), spaces.Discrete(5), {}, "network 'tell_drive' takes a Box"),
+        (spaces.Box(-1, 1, (5, 5)), spaces.Box(-1, 1, (2,)), {}, "advice is about Discrete actions"),
+        (spaces.Box(-1, 1, (5, 5)), spaces.Discrete(5), {"dropout": 1.5}, r"dropout=1.5: must be in \[0, 1\]"),
+        (spaces.Box(-1, 1, (5, 5)), spaces.Discrete(5), {"drop": 0.5}, "did you mean 'dropout'"),
+    ],
+)
+def test_the_student_refuses(space, actions, options, message):
+    with pytest.raises(ValueError, match=message):
+        ActorCritic(space, actions, network="tell_drive", options=options)
