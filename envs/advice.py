@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -171,3 +172,20 @@ def advised_space(space: spaces.Space[Any], actions: spaces.Space[Any]) -> space
             raise ValueError(f"the observation {ADVICE!r} is {space[ADVICE]}, expected {advice}")
         return space
     return spaces.Dict(beside(dict(space.spaces) if isinstance(space, spaces.Dict) else space, advice))
+
+
+def words(advice: NDArray[np.float32], names: Sequence[str], attention: float | None = None) -> str:
+    """What a picture tells of advice: the action held to be best, how good, its age, and the attention to it.
+
+    Args:
+        advice: (A + 3,), packed.
+        names: Of the A actions, or none.
+        attention: The policy's, in [0, 1].
+    """
+    if not advice[-1]:
+        return "silent"
+    best = int(advice[:-3].argmax())
+    name = names[best].replace("_", " ").lower() if len(names) else str(best)
+    age = f", {advice[-2]:.0f} old" if advice[-2] else ""
+    heard = "" if attention is None else f", attention {attention:.0%}"
+    return f"{name} {advice[best]:.0%}{age}{heard}"

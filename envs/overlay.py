@@ -26,11 +26,13 @@ class Annotation:
         reward: Sum of the episode's rewards so far.
         attention: (S,) or (heads, S) weights over the slots of `Scene.observed`; of policies that see images (2, h, w)
             over the image, before and behind their filter; or None.
+        teacher: What a teacher advises, in words, or None.
     """
 
     action: str | None = None
     reward: float = 0.0
     attention: NDArray[np.floating[Any]] | None = None
+    teacher: str | None = None
 
 
 @cache

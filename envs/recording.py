@@ -18,6 +18,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 
+from foveal.envs.advice import ADVICE, words
 from foveal.envs.overlay import Annotation, Frame, panel
 
 Policy = Callable[[Any], Any]
@@ -74,7 +75,8 @@ def record(
     Args:
         env: The environment, single or vector.
         policy: Maps observations (1, ...) to actions (1, ...) or to (actions, info), where the dict `info`
-            may hold ``attention`` (1, S) or (1, heads, S) and ``action_names``. A second value that is not a
+            may hold ``attention`` (1, S) or (1, heads, S), ``teacher`` (1,), the attention to advice, and
+            ``action_names``. A second value that is not a
             dict is ignored, so Stable Baselines' ``predict`` will do. One that remembers has ``begin()`` too.
         path: Where to write, ``.mp4`` (H.264) or ``.gif``. Of several, ``-0``, ``-1``, ... come before it.
         episodes: How many episodes.
@@ -152,8 +154,13 @@ def decide(policy: Policy, observation: Any, names: Sequence[str], total: float)
     actions, info = answer if isinstance(answer, tuple) else (answer, None)
     info = info if isinstance(info, dict) else {}
     actions, attention = np.asarray(actions), info.get("attention")
-    name = action_name(actions[0], info.get("action_names", names))
-    return actions, Annotation(name, total, None if attention is None else np.asarray(attention)[0])
+    names = info.get("action_names", names)
+    name, shown = action_name(actions[0], names), None if attention is None else np.asarray(attention)[0]
+    if not isinstance(observation, dict) or ADVICE not in observation:
+        return actions, Annotation(name, total, shown)
+    heard = info.get("teacher")
+    teacher = words(observation[ADVICE][0], names, None if heard is None else float(heard[0]))
+    return actions, Annotation(name, total, shown, teacher)
 
 
 def action_name(action: Any, names: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from foveal.commands import training
 from foveal.commands.terminal import BadInput
 from foveal.commands.training import affordable_steps, first_free
 from foveal.commands.worlds import world_params
+from foveal.envs.driving import topdown
 from foveal.envs.objectnav.procedural import houses as procedural
 from foveal.envs.objectnav.scenes.house_json import house_to_json
 from foveal.envs.registration import WORLDS
@@ -445,3 +446,23 @@ def test_failures_on_the_way_are_one_line_too(error, status, told, monkeypatch, 
     assert main(["train", "--out", "run"]) == status
     message = capsys.readouterr().err
     assert told in message and message.count("\n") == 1
+
+
+def test_a_taught_agent_is_trained_and_filmed_with_its_teacher(tmp_path, capsys, monkeypatch):
+    """What the picture tells is the advice; the agent drives without it too."""
+    run, drawn = tmp_path / "run", []
+    taught = ["--teacher", "rule", "--network", "tell_drive", "--imitation-coef", "1"]
+    small = ["--num-envs", "4", "--rollout-steps", "8", "--total-steps", "64"]
+    assert main(["train", "--env", "foveal/LeftTurn-v0", *taught, *small, "--out", str(run)]) == 0
+    assert "advice_followed" in (run / "metrics.csv").read_text().splitlines()[0]
+    draw = topdown.draw_status
+    monkeypatch.setattr(
+        topdown, "draw_status", lambda frame, scene, note: (drawn.append(note.teacher), draw(frame, scene, note))
+    )
+    for teacher, told in ((["--teacher", "rule"], True), ([], False)):
+        drawn.clear()
+        assert main(["record", str(run), *teacher, "--out", str(tmp_path / "film.mp4")]) == 0
+        assert any(words and "attention" in words for words in drawn) == told
+    capsys.readouterr()
+    assert main(["record", str(run), "--teacher", "rulle"]) == 2
+    assert "did you mean 'rule'?" in capsys.readouterr().err

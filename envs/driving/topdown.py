@@ -205,9 +205,10 @@ def _path(scene: Scene, index: int, head: int, bend: float, half: float) -> tupl
 
 
 def draw_status(frame: Frame, scene: Scene, annotation: Annotation) -> None:
-    """Draw the panel: action, speed, reward so far, time, and the colours of the heads; in place."""
+    """Draw the panel: action, advice, speed, reward so far, time, and the colours of the heads; in place."""
     speed = float(scene.speed[scene.ego])
     items = [("action", annotation.action.replace("_", " ").lower())] if annotation.action else []
+    items += [("", f"teacher: {annotation.teacher}")] if annotation.teacher else []
     items += [
         ("speed", f"{speed:.1f} m/s"),
         ("return", f"{annotation.reward:.2f}"),

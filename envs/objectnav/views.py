@@ -81,6 +81,8 @@ def draw(
     items = [("goal", scene.goal), ("time", f"{round(scene.time_s, 1):g} s")]
     if annotation is not None and annotation.action:
         items = [items[0], ("action", annotation.action), ("return", f"{annotation.reward:.2f}")]
+    if annotation is not None and annotation.teacher:
+        items.append(("", f"teacher: {annotation.teacher}"))
     if scene.success:
         items.append(("", "found"))
     panel(frame, items)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from foveal.envs.advice import ADVICE, OBSERVATION, Advice, Advised, advised_space, bare, bare_space
+from foveal.envs.advice import ADVICE, OBSERVATION, Advice, Advised, advised_space, bare, bare_space, words
 
 WORLD = "foveal/HighwayFast-v0"
 SHORT = 4  # a step limit, so that rows end
@@ -113,3 +113,11 @@ def test_no_two_moments_are_alike():
         seen.append(env.moments)
     moments = np.concatenate(seen)
     assert len(np.unique(moments, axis=0)) == len(moments) and set(moments[:, 0]) == {5, 6, 7}
+
+
+def test_words_of_advice():
+    names, sure = ("SLOWER", "LANE_LEFT"), np.array([0.25, 0.75, 0.5, 0, 1], np.float32)
+    assert words(sure, names) == "lane left 75%"
+    assert words(sure, (), 0.123) == "1 75%, attention 12%"
+    assert words(np.array([0.75, 0.25, 0.5, 3, 1], np.float32), names, 0.5) == "slower 75%, 3 old, attention 50%"
+    assert words(Advice.none(1, 2).packed()[0], names) == "silent"

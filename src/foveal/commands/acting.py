@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from foveal.commands.advising import advising
 from foveal.commands.terminal import BadInput, print_table, told_as
-from foveal.commands.worlds import DEFAULT_WORLD, Settings, make_world, world_params
+from foveal.commands.worlds import DEFAULT_WORLD, Settings, make_world, with_risk, world_params
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
 from foveal.envs.params import did_you_mean
 
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from foveal.agents.agent import Agent
     from foveal.agents.evaluation import Estimate, Evaluation
     from foveal.agents.suites import Row
+    from foveal.envs.advice import Adviser
     from foveal.envs.recording import Policy
 
+PRETRAINED = "pretrained"
+"""The name of whatever agent comes with the package for a world."""
 _LEAST_FPS = 15  # below it a video jerks; worlds with a slower simulation get frames in between
 
 
@@ -30,7 +35,8 @@ class Eval:
     """Evaluate agents on held-out seeds: mean and 95 % interval over the first episode of each seed."""
 
     agents: Annotated[tuple[str, ...], Positional, arg(metavar="AGENT")]
-    """Run folders, checkpoints (.safetensors) or drivers (random, idle, slowest, keep-right, idm-mobil, …)."""
+    """Run folders, checkpoints (.safetensors), drivers (random, idle, slowest, keep-right, idm-mobil, …) or, of
+    foveal/ObjectNav-v0, pretrained: the agent that comes with the package."""
     suite: str | None = None
     """A protocol instead of a world: tell-drive or dilu; agents are evaluated where they fit, beside its drivers."""
     planned: int = 20
@@ -74,7 +80,7 @@ class Eval:
             raise BadInput(f"--planned {self.planned}: must be at least 0")
         with told_as(BadInput, ValueError):
             settings = suites.suite(name)
-        agents = [(agent, agent if agent in DRIVERS else _load(agent)) for agent in self.agents]
+        agents = [(agent, agent if agent in DRIVERS else _load(agent, None)) for agent in self.agents]
         rows: list[Any] = []
         with told_as(BadInput, ValueError):
             for setting in settings:
@@ -102,11 +108,16 @@ class Record:
     """A run folder, a checkpoint (.safetensors) or a driver (random, slowest, keep-right, idm-mobil); or a world, with
     --agent."""
     agent: str | None = None
-    """The agent, where the world comes first."""
+    """The agent, where the world comes first; of foveal/ObjectNav-v0, pretrained is one that comes with the package."""
     env: str | None = None
     """World; by default that of the run, or foveal/HighwayFast-v0."""
     set: Settings = ()
     """A parameter of the world (`foveal list ENV` shows them), such as lanes_count=5."""
+    teacher: str | None = None
+    """Who advises the agent: rule, planner, local (the small language model), a table of answers (.json), or a model
+    such as openai:gpt-4o; the advice, its age and the attention to it are drawn in."""
+    base_url: str | None = None
+    """Of an OpenAI-compatible server that has the teacher's model."""
     out: Path | None = None
     """Video, .mp4 or .gif; by default video/episode.mp4 in the run's folder, or the driver's name."""
     episodes: int = 1
@@ -124,8 +135,13 @@ class Record:
         cast = Cast([agent], env, self.set)
         run = cast.run_folder(agent)
         out = self.out or (run / "video" / "episode.mp4" if run else Path(f"{agent}.mp4"))
-        for path in cast.record(agent, out, self.episodes, checked_seed(self.seed)):
-            print(f"saved {path}")
+        with contextlib.ExitStack() as stack:
+            adviser = None
+            if self.teacher is not None:
+                cast.params = with_risk(cast.env_id, cast.params)
+                adviser = stack.enter_context(advising(self.teacher, cast.world(), self.base_url))
+            for path in cast.record(agent, out, self.episodes, checked_seed(self.seed), adviser):
+                print(f"saved {path}")
 
 
 class Cast:
@@ -143,7 +159,7 @@ class Cast:
     def __init__(self, names: Sequence[str], env: str | None = None, settings: Sequence[str] = ()) -> None:
         from foveal.agents.drivers import DRIVERS
 
-        self.runs = {name: _load(name) for name in names if name not in DRIVERS}
+        self.runs = {name: _load(name, env) for name in names if name not in DRIVERS}
         self.env_id, self.params = env or DEFAULT_WORLD, dict[str, Any]()
         if self.runs and env in (None, next(iter(self.runs.values())).config.env_id):
             config = next(iter(self.runs.values())).config
@@ -159,14 +175,17 @@ class Cast:
         policy = self.runs.get(name, name)
         return evaluate(self.env_id, policy, episodes=episodes, seed=seed, name=name, **self.params)
 
-    def record(self, name: str, path: Path, episodes: int, seed: int) -> tuple[Path, ...]:
-        """Write videos; their paths.
+    def record(
+        self, name: str, path: Path, episodes: int, seed: int, adviser: Adviser | None = None
+    ) -> tuple[Path, ...]:
+        """Write videos, of an agent that is advised or not; their paths.
 
         Raises:
             BadInput: for a path that cannot be written, an unknown suffix or no episodes.
         """
         from gymnasium.vector import VectorWrapper
 
+        from foveal.envs.advice import Advised
         from foveal.envs.recording import record
 
         env = self.world()  # wrapped, as it is this one that a driver may look at
@@ -175,7 +194,8 @@ class Cast:
             policy = self.policy(name, env)
             if name in self.runs:
                 self.runs[name].explain = True
-            return record(VectorWrapper(env), policy, path, episodes=episodes, seed=seed, smooth=smoothness(env)).paths
+            played = VectorWrapper(env) if adviser is None else Advised(env, adviser)
+            return record(played, policy, path, episodes=episodes, seed=seed, smooth=smoothness(env)).paths
 
     def world(self) -> Any:
         """The world, of one traced row, which needs a reset where an episode has ended.
@@ -192,8 +212,8 @@ class Cast:
         return self.runs.get(name) or make_driver(name, env)
 
     def run_folder(self, name: str) -> Path | None:
-        """The run that an agent is from, or None for a driver."""
-        if name not in self.runs:
+        """The run that an agent is from, or None for a driver and what comes with the package."""
+        if name not in self.runs or name == PRETRAINED:
             return None
         return Path(name).parent.parent if name.endswith(".safetensors") else Path(name)
 
@@ -269,13 +289,20 @@ def runs_near(folder: Path) -> list[str]:
     return sorted(map(str, found))
 
 
-def _load(name: str) -> Agent:
+def _load(name: str, env: str | None) -> Agent:
     from foveal.agents.agent import load_agent
     from foveal.agents.drivers import DRIVERS
     from foveal.agents.files import RunError
+    from foveal.agents.pretrained import PRETRAINED as WORLDS
+    from foveal.agents.pretrained import pretrained
 
+    if name == PRETRAINED:
+        if env is None:
+            raise BadInput(f"{PRETRAINED}: say for which world, such as --env {next(iter(WORLDS))}")
+        with told_as(BadInput, ValueError):
+            return pretrained(env)
     if not Path(name).exists():
-        near = did_you_mean(name, [*DRIVERS, *runs_near(Path(name))])
+        near = did_you_mean(name, [*DRIVERS, PRETRAINED, *runs_near(Path(name))])
         raise BadInput(f"unknown agent {name!r}: neither a driver nor a run folder{near}")
     with told_as(BadInput, RunError):
         return load_agent(name)

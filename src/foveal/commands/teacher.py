@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,16 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from foveal.commands.acting import checked_seed
+from foveal.commands.advising import served, teacher_of
 from foveal.commands.terminal import BadInput, Failure, print_table, told_as
 from foveal.commands.worlds import Settings, make_world, world_params
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
     from foveal.llm_teacher.answer import Answer
     from foveal.llm_teacher.teacher import Teacher
-
-_LIKELIEST = 300  # next tokens of the local model that are looked at
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,15 @@ class Ask:
             raise BadInput("--base-url needs --model: the name that the server knows it by")
         env = make_world(self.env, {**world_params(self.env, self.set), "risk": True})
         scene = self._scene(env)
-        with self._chat_model() as (model, name, local):
-            teacher = self._teacher(env, model, name, local)
+        with served(self.model, self.base_url, self.timeout) as (model, name):
+            memory = None
+            if self.memory is not None:
+                from foveal.llm_teacher.memory import Memory
+
+                with told_as(BadInput, ValueError, OSError):
+                    memory = Memory()
+                    memory.load(self.memory)
+            teacher = teacher_of(env, model, name, self.mode, memory)
             question = teacher.question(scene)
             print(f"scene (key {scene.risk.key:016x})\n{_indented(question.scene)}")
             for number, case in enumerate(reversed(question.cases), 1):
@@ -109,37 +112,6 @@ class Ask:
             if terminated[0] or truncated[0]:
                 raise BadInput(f"--step {self.step}: the episode ends after {step + 1}")
         return env.describe([0])[0]
-
-    @contextlib.contextmanager
-    def _chat_model(self) -> Iterator[tuple[BaseChatModel, str, bool]]:
-        """The model, its name, and whether it is the local one."""
-        from foveal.llm_teacher import serve
-
-        try:
-            from foveal.llm_teacher.models import chat_model
-        except ImportError:
-            raise BadInput("the teacher needs LangChain; pip install 'foveal[llm]'") from None
-        with contextlib.ExitStack() as stack, told_as(BadInput, ValueError, ImportError):
-            if self.model is not None:
-                model = chat_model(self.model, base_url=self.base_url, timeout_s=self.timeout)
-                yield model, self.model, False
-            else:
-                with told_as(Failure, RuntimeError):
-                    server = stack.enter_context(serve.LocalServer())
-                yield chat_model(serve.MODEL, base_url=server.url, timeout_s=self.timeout), serve.MODEL, True
-
-    def _teacher(self, env: Any, model: BaseChatModel, name: str, local: bool) -> Teacher:
-        from foveal.llm_teacher.memory import Memory
-        from foveal.llm_teacher.teacher import Teacher
-
-        with told_as(BadInput, ValueError, OSError):
-            memory = None
-            if self.memory is not None:
-                memory = Memory()
-                memory.load(self.memory)
-            mode = self.mode or ("score" if local else "reason")
-            likeliest = _LIKELIEST if local else 20
-            return Teacher(model, env, name=name, mode=mode, memory=memory, likeliest=likeliest)
 
     def _answer(self, env: Any, teacher: Teacher, scene: Any) -> tuple[Answer | None, str]:
         """The answer, and where it is from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import tempfile
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import OmitArgPrefixes, Suppress
 
 from foveal.commands.acting import Cast, print_evaluations, runs_near
+from foveal.commands.advising import advising
 from foveal.commands.terminal import BadInput, Failure, told_as
-from foveal.commands.worlds import DEFAULT_WORLD, Settings, make_world, world_params
+from foveal.commands.worlds import DEFAULT_WORLD, Settings, make_world, with_risk, world_params
 from foveal.envs.batch import EVALUATION_SEEDS
 from foveal.envs.params import did_you_mean
 
@@ -39,6 +41,11 @@ class Train:
     """New run folder; by default the first free runs/WORLD-NUMBER."""
     start_from: Path | None = None
     """Run folder whose latest policy is the first one here, but for a frozen encoder: to train on elsewhere."""
+    teacher: str | None = None
+    """Whose advice to observe and to learn from (--imitation-coef, --network tell_drive): rule, planner, local (the
+    small language model), a table of answers (.json), or a model such as openai:gpt-4o."""
+    base_url: str | None = None
+    """Of an OpenAI-compatible server that has the teacher's model."""
     resume: Path | None = None
     """Run folder to go on with, exactly as if it had not been stopped; only --max-seconds, --checkpoint-steps
     and --tensorboard may differ from before."""
@@ -76,6 +83,8 @@ class Train:
                 config, folder = self._resumed(Run(self.resume).config, given), self.resume
         else:
             params = world_params(self.env, self.set)
+            if self.teacher is not None:
+                params = with_risk(self.env, params)
             with told_as(BadInput, TypeError, ValueError):
                 config = PPOConfig.from_dict({**given, "env_id": self.env, "env_params": params})
             make_world(self.env, params, num_envs=1).close()
@@ -84,8 +93,13 @@ class Train:
                 raise BadInput(f"--out {folder}: holds a run already; go on with --resume {folder}")
         with told_as(BadInput, RunError):
             start = None if self.start_from is None else load_agent(self.start_from)
-        with told_as(Failure, RunError, OSError):
-            train(config, folder, resume=self.resume is not None, start=start)
+        with contextlib.ExitStack() as stack:
+            adviser = None
+            if self.teacher is not None:
+                world = make_world(config.env_id, dict(config.env_params), num_envs=1)
+                adviser = stack.enter_context(advising(self.teacher, world, self.base_url))
+            with told_as(Failure, RunError, OSError):
+                train(config, folder, resume=self.resume is not None, start=start, adviser=adviser)
         print(f"saved {folder}\nevaluate it with: foveal eval {folder}")
 
     def _resumed(self, config: PPOConfig, given: dict[str, Any]) -> PPOConfig:

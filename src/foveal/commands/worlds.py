@@ -110,6 +110,12 @@ def world_params(env_id: str, settings: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in given}
 
 
+def with_risk(env_id: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with which a world tells of risk, where it can."""
+    known = {field.name for field in dataclasses.fields(params_class(env_id))}
+    return {**params, "risk": True} if "risk" in known else params
+
+
 def make_world(env_id: str, params: dict[str, Any], **options: Any) -> Any:
     """A batched world of ours, by an id and parameters that `world_params` has let pass.
 
