@@ -8,8 +8,11 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from foveal.agents import type_maps
 from foveal.agents.encoders import make_encoder
 from foveal.agents.tensors import Tensors
+from foveal.envs.objectnav.types import TYPES, type_id
+from foveal.envs.params import did_you_mean
 
 CELLS = 7 * 7
 """Of an encoder's map."""
@@ -34,8 +37,8 @@ class GoalVision(nn.Module):
         encoder: A key of `foveal.agents.encoders.ENCODERS`.
         hidden: Units of the layers inside.
         squeezed: Units of the first layer, which reads the encoder's map.
-        queries: What the goal asks the encoder's map for: so many sums of its channels at every place, weighted by what
-            is learnt for each goal. The paper has none; a map of what is where is read faster with one.
+        names: Types of the goals in their order, joined by commas: beside what it reads, the network is handed what a
+            map of types (`foveal.agents.type_maps`) tells of the goal's own. The paper has nothing like it.
 
     Attributes:
         reads: The observations that it needs; others may be missing.
@@ -53,7 +56,7 @@ class GoalVision(nn.Module):
         encoder: str = "rooms",
         hidden: int = 32,
         squeezed: int = 32,
-        queries: int = 0,
+        names: str = "",
     ) -> None:
         super().__init__()
         if not isinstance(observation_space, spaces.Dict):
@@ -64,11 +67,9 @@ class GoalVision(nn.Module):
         self.goal = nn.Embedding(counts[0], CHANNELS)
         self.last_action = nn.Embedding(counts[1], ACTION_DIM)
         self.compress = nn.Linear(self.encoder.channels, squeezed)
-        self.query = None
-        if queries:
-            self.query = nn.Embedding(counts[0], queries * self.encoder.channels)
-            nn.init.normal_(self.query.weight, std=0.05)
-        self.join_map = nn.Linear(squeezed + queries, hidden)
+        self.asked: Tensor
+        self.register_buffer("asked", _asked(names, counts[0], self.encoder.channels), persistent=False)
+        self.join_map = nn.Linear(squeezed + self.asked.shape[1], hidden)
         self.join_goal = nn.Linear(CHANNELS, hidden, bias=False)
         self.combine = nn.Linear(hidden, CHANNELS)
         self.features_dim = CELLS * CHANNELS + ACTION_DIM
@@ -91,9 +92,9 @@ class GoalVision(nn.Module):
     def fuse(self, places: Tensor, perceived: dict[str, Tensor]) -> Tensor:
         """Features (B, `features_dim`) of a map (B, 49, C), the goal and the last action."""
         read = torch.relu(self.compress(places))
-        if self.query is not None:
-            query = self.query(perceived["goal"]).unflatten(1, (-1, places.shape[2]))  # (B, Q, C)
-            read = torch.cat([read, places @ query.transpose(1, 2)], 2)
+        if self.asked.shape[1]:
+            asked = self.asked[perceived["goal"]][:, None].expand(-1, places.shape[1], -1)  # (B, 49, 2)
+            read = torch.cat([read, places.gather(2, asked)], 2)
         joined = self.join_map(read)
         joined = torch.relu(joined + self.join_goal(self.goal(perceived["goal"]))[:, None])
         features = self.combine(joined).flatten(1)  # (B, 49, 32) -> (B, 1568)
@@ -102,6 +103,20 @@ class GoalVision(nn.Module):
 
 def _places(seen: Tensor) -> Tensor:
     return seen.flatten(2).transpose(1, 2).contiguous()  # (B, C, 7, 7) -> (B, 49, C)
+
+
+def _asked(names: str, goals: int, channels: int) -> Tensor:
+    """The two channels (goals, 2) int64 of a map of types that tell of each goal's own; none without names."""
+    if not names:
+        return torch.zeros(goals, 0, dtype=torch.long)
+    types = names.split(",")
+    for name in types:
+        if name not in TYPES:
+            raise ValueError(f"names: unknown type {name!r}{did_you_mean(name, list(TYPES))}")
+    if len(types) != goals or channels != type_maps.CHANNELS:
+        raise ValueError(f"names: {len(types)} types for {goals} goals, of an encoder with {channels} channels")
+    numbers = torch.tensor([type_id(name) for name in types])
+    return torch.stack([numbers, len(TYPES) + numbers], 1)
 
 
 def _count(space: spaces.Dict, name: str) -> int:

@@ -19,6 +19,8 @@ from foveal.agents.ppo import PPO
 from foveal.agents.rollouts import make_world
 from foveal.agents.tensors import to_tensors
 from foveal.agents.training import train
+from foveal.envs.objectnav.params import HABITAT_2022
+from foveal.envs.objectnav.types import TYPES, type_id
 
 WORLD = "foveal/ObjectNav-v0"
 ROOMS = {"scenes": "procedural", "houses": 1, "rooms": 1, "width": 32, "height": 32}
@@ -70,20 +72,32 @@ def test_features_are_the_papers(world):
     torch.testing.assert_close(features[:, 1568:], network.last_action(seen["last_action"]))
 
 
-def test_what_the_goal_asks_for(world):
-    """Each query is a sum of the encoder's channels at every place, weighted as is learnt for the goal."""
-    torch.manual_seed(0)
-    network = GoalVision(world.single_observation_space, encoder="random", queries=2)
-    seen = to_tensors(world.reset(seed=0)[0])
-    heard = []
+def test_the_goals_own_channels():
+    """With names, the layer that joins is handed what a map of types tells of the goal's own type."""
+    names = ("Bed", "Mug")
+    world = make_world(WORLD, 4, {**ROOMS, "width": 64, "height": 64, "semantic": True, "categories": names})
+    network = GoalVision(world.single_observation_space, encoder="true_types", names=",".join(names))
+    seen, heard = to_tensors(world.reset(seed=0)[0]), []
     network.join_map.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
     perceived = network.perceive(seen)
-    network(perceived).sum().backward()
+    network(perceived)
     for row, goal in enumerate(seen["goal"].tolist()):
-        weights = network.query.weight[goal].view(2, 64)
-        torch.testing.assert_close(heard[0][row, :, -2:], perceived["places"][row] @ weights.T)
-    moved = network.query.weight.grad.abs().sum(1).nonzero()[:, 0].tolist()
-    assert moved == sorted(set(seen["goal"].tolist()))
+        channels = [type_id(names[goal]), len(TYPES) + type_id(names[goal])]
+        assert torch.equal(heard[0][row, :, -2:], perceived["places"][row][:, channels])
+
+
+@pytest.mark.parametrize(
+    ("encoder", "names", "told"),
+    [
+        ("random", ",".join(HABITAT_2022), "of an encoder with 64 channels"),
+        ("true_types", "Bed", "1 types for 16 goals"),
+        ("true_types", "Mgu", "did you mean 'Mug'"),
+    ],
+)
+def test_names_that_are_refused(encoder, names, told):
+    world = make_world(WORLD, 4, {**ROOMS, "width": 64, "height": 64, "semantic": True})
+    with pytest.raises(ValueError, match=told):
+        GoalVision(world.single_observation_space, encoder=encoder, names=names)
 
 
 def test_a_frozen_encoder_is_asked_once_and_a_trained_one_learns(config):
