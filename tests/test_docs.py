@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from foveal.cli import COMMANDS as COMMANDS_OF_FOVEAL
+
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = FENCE.findall((ROOT / "README.md").read_text())
@@ -57,8 +59,10 @@ def test_python_block_runs(number: int, folder: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_exists(command: str, tmp_path: Path) -> None:
-    _, name, *arguments = shlex.split(command, comments=True)
-    help_page = run("-m", "foveal", name, "--help", cwd=tmp_path)
+    _, *words = shlex.split(command, comments=True)
+    name = words[:2] if " ".join(words[:2]) in COMMANDS_OF_FOVEAL else words[:1]
+    arguments = words[len(name) :]
+    help_page = run("-m", "foveal", *name, "--help", cwd=tmp_path)
     for argument in arguments:
         if argument.startswith("--"):
             assert argument.partition("=")[0] in help_page
