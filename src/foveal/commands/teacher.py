@@ -1,4 +1,4 @@
-"""The language model that teaches: ``foveal teacher serve`` and ``foveal teacher ask``."""
+"""The language model that teaches: ``foveal teacher serve``, ``ask`` and ``table``."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Serve:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """Ask a language model about one scene: print the scene, the prompt, similar cases, and the answer."""
+class _Asks:
+    """What both commands that ask a model share."""
 
     env: Annotated[str, Positional, arg(metavar="ENV")]
     """A driving world with meta-actions, such as foveal/LeftTurn-v0."""
@@ -62,53 +62,33 @@ class Ask:
     mode: Literal["reason", "score"] | None = None
     """Whether the model reasons and answers in JSON, or its likelihoods of the actions' words are taken; by default
     score for the local model, reason for others."""
-    seed: int = 0
-    """Of the episode [1]."""
-    step: int = 0
-    """Decisions into the episode, all of them IDLE [1]."""
     set: Settings = ()
     """A parameter of the world (`foveal list ENV` shows them), such as oncoming_density=20."""
+    heuristics: bool = True
+    """Whether the model is told the rules of driving."""
+    risk: bool = True
+    """Whether it is told times to collision and to conflict points."""
     memory: Path | None = None
     """JSON file with cases of the past, to be told the most similar ones."""
-    cache: Path | None = None
-    """SQLite file in which the answer is looked for first, and kept."""
     timeout: float = 60.0
     """For each call of the model [s]."""
+    seed: int = 0
+    """Of the episode, or the first of them [1]."""
 
-    def run(self) -> None:
-        """Ask, and print."""
+    def _world(self, rows: int) -> Any:
+        """The world, once what is shared is checked."""
         checked_seed(self.seed)
-        if not 0 <= self.step <= 10_000:
-            raise BadInput(f"--step {self.step}: must be in [0, 10000]")
         if not 0 < self.timeout <= 3600:
             raise BadInput(f"--timeout {self.timeout:g}: must be in (0, 3600]")
         if self.base_url is not None and self.model is None:
             raise BadInput("--base-url needs --model: the name that the server knows it by")
-        env = make_world(self.env, {**world_params(self.env, self.set), "risk": True})
-        scene = self._scene(env)
-        with self._chat_model() as (model, name, local):
-            teacher = self._teacher(env, model, name, local)
-            question = teacher.question(scene)
-            print(f"scene (key {scene.risk.key:016x})\n{_indented(question.scene)}")
-            for number, case in enumerate(reversed(question.cases), 1):
-                print(f"similar case {number}: {case.action}, {case.outcome}\n{_indented(case.text)}")
-            for role, text in teacher.prompt(question):
-                print(f"prompt, {role}\n{_indented(text)}")
-            answer, whence = self._answer(env, teacher, scene)
-        self._print(teacher, answer, whence)
-
-    def _scene(self, env: Any) -> Any:
-        """The scene to ask about."""
-        import numpy as np
-
-        if "IDLE" not in env.action_names:
-            raise BadInput(f"{self.env}: the teacher needs a world with meta-actions")
-        env.reset(seed=self.seed)
-        for step in range(self.step):
-            *_, terminated, truncated, _ = env.step(np.array([env.action_names.index("IDLE")]))
-            if terminated[0] or truncated[0]:
-                raise BadInput(f"--step {self.step}: the episode ends after {step + 1}")
-        return env.describe([0])[0]
+        params = world_params(self.env, self.set)
+        with contextlib.suppress(BadInput):
+            params |= world_params(self.env, ["risk=true"])
+        env = make_world(self.env, params, num_envs=rows)
+        if "risk" not in params or "IDLE" not in env.action_names:
+            raise BadInput(f"{self.env}: the teacher needs a driving world with meta-actions")
+        return env
 
     @contextlib.contextmanager
     def _chat_model(self) -> Iterator[tuple[BaseChatModel, str, bool]]:
@@ -139,7 +119,54 @@ class Ask:
                 memory.load(self.memory)
             mode = self.mode or ("score" if local else "reason")
             likeliest = _LIKELIEST if local else 20
-            return Teacher(model, env, name=name, mode=mode, memory=memory, likeliest=likeliest)
+            return Teacher(
+                model,
+                env,
+                name=name,
+                mode=mode,
+                memory=memory,
+                heuristics=self.heuristics,
+                risk=self.risk,
+                likeliest=likeliest,
+            )
+
+
+@dataclass(frozen=True)
+class Ask(_Asks):
+    """Ask a language model about one scene: print the scene, the prompt, similar cases, and the answer."""
+
+    step: int = 0
+    """Decisions into the episode, all of them IDLE [1]."""
+    cache: Path | None = None
+    """SQLite file in which the answer is looked for first, and kept."""
+
+    def run(self) -> None:
+        """Ask, and print."""
+        if not 0 <= self.step <= 10_000:
+            raise BadInput(f"--step {self.step}: must be in [0, 10000]")
+        env = self._world(1)
+        scene = self._scene(env)
+        with self._chat_model() as (model, name, local):
+            teacher = self._teacher(env, model, name, local)
+            question = teacher.question(scene)
+            print(f"scene (key {scene.risk.key:016x})\n{_indented(question.scene)}")
+            for number, case in enumerate(reversed(question.cases), 1):
+                print(f"similar case {number}: {case.action}, {case.outcome}\n{_indented(case.text)}")
+            for role, text in teacher.prompt(question):
+                print(f"prompt, {role}\n{_indented(text)}")
+            answer, whence = self._answer(env, teacher, scene)
+        self._print(teacher, answer, whence)
+
+    def _scene(self, env: Any) -> Any:
+        """The scene to ask about."""
+        import numpy as np
+
+        env.reset(seed=self.seed)
+        for step in range(self.step):
+            *_, terminated, truncated, _ = env.step(np.array([env.action_names.index("IDLE")]))
+            if terminated[0] or truncated[0]:
+                raise BadInput(f"--step {self.step}: the episode ends after {step + 1}")
+        return env.describe([0])[0]
 
     def _answer(self, env: Any, teacher: Teacher, scene: Any) -> tuple[Answer | None, str]:
         """The answer, and where it is from."""
@@ -169,17 +196,66 @@ class Ask:
         print(f"confidence {answer.confidence:.2f}; {answer.reason or 'no reason given'}")
 
 
+@dataclass(frozen=True)
+class Tabulate(_Asks):
+    """Ask a language model about the scenes that are met most, and save its answers as a table that replaces it."""
+
+    out: Path = Path("advice.json")
+    """JSON file of the table; beside it, .db, the answers are kept as they come: the same command goes on."""
+    decisions: int = 100_000
+    """Of a drive at random and by the rule teacher, in which scenes are met [1]."""
+    scenes: int = 1000
+    """Of them, those met most, are asked about [1]."""
+    minutes: float = 10.0
+    """Begin no question later than this [min]."""
+
+    def run(self) -> None:
+        """Meet scenes, ask, and save."""
+        from foveal.llm_teacher.cache import Cache
+
+        for name, most in (("decisions", 100_000_000), ("scenes", 1_000_000), ("minutes", 100_000)):
+            if not 0 < getattr(self, name) <= most:
+                raise BadInput(f"--{name} {getattr(self, name):g}: must be above 0 and at most {most}")
+        if self.out.suffix != ".json":
+            raise BadInput(f"--out {self.out}: must end in .json")
+        env = self._world(64)
+        with self._chat_model() as (model, name, local):
+            from foveal.llm_teacher.tables import coverage, fill, meet
+
+            teacher = self._teacher(env, model, name, local)
+            with told_as(BadInput, ValueError, OSError):
+                cache = Cache(self.out.with_suffix(".db"))
+                table = cache.table(teacher.source, type(env).__name__, env.action_names)
+            met = meet(env, steps=-(-self.decisions // env.num_envs), seed=self.seed)
+            print(f"{len(met)} scenes met in {sum(one.times for one in met)} decisions", flush=True)
+            try:
+                asked = fill(table, teacher, met[: self.scenes], cache, seconds=60 * self.minutes)
+            except Exception as error:
+                raise Failure(f"{_fault(error)}; the answers so far are in {cache.path}") from None
+        with told_as(Failure, OSError):
+            table.save(self.out)
+        print(
+            f"{asked} asked now, {len(table.answers)} known of {teacher.source}: {coverage(table, met):.1%} of decisions"
+        )
+        print(f"saved {self.out}")
+
+
 def _asked(teacher: Teacher, scene: Any) -> Answer | None:
     """The answer of the model.
 
     Raises:
-        Failure: where it cannot be reached, or refuses; the error's own message might quote a key, so it is not told.
+        Failure: where it cannot be reached, or refuses.
     """
     try:
         return teacher.ask(scene)
     except Exception as error:
-        status = getattr(error, "status_code", None)
-        raise Failure(f"the model did not reply: {type(error).__name__}{f' {status}' if status else ''}") from None
+        raise Failure(_fault(error)) from None
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong, without the error's own message, which might quote a key."""
+    status = getattr(error, "status_code", None)
+    return f"the model did not reply: {type(error).__name__}{f' {status}' if status else ''}"
 
 
 def _ask_line(url: str, model: str) -> str:
