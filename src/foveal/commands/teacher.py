@@ -234,9 +234,8 @@ class Tabulate(_Asks):
                 raise Failure(f"{_fault(error)}; the answers so far are in {cache.path}") from None
         with told_as(Failure, OSError):
             table.save(self.out)
-        print(
-            f"{asked} asked now, {len(table.answers)} known of {teacher.source}: {coverage(table, met):.1%} of decisions"
-        )
+        share = coverage(table, met)
+        print(f"{asked} asked now, {len(table.answers)} known of {teacher.source}: {share:.1%} of the decisions")
         print(f"saved {self.out}")
 
 
