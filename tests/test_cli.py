@@ -56,7 +56,10 @@ def elsewhere(tmp_path, monkeypatch):
         ("teacher", "unknown command 'teacher'; did you mean 'teacher ask'?"),
         ("teacher serve --port 70000", "--port 70000: must be in [0, 65535]"),
         ("teacher ask foveal/LeftTurn-v0 --base-url http://a/v1", "--base-url needs --model"),
-        ("teacher ask foveal/Parking-v0", "foveal/Parking-v0: the teacher needs a world with meta-actions"),
+        ("teacher ask foveal/Parking-v0", "foveal/Parking-v0: the teacher needs a driving world with meta-actions"),
+        ("teacher table foveal/LeftTurn-v0 --out advice.csv", "--out advice.csv: must end in .json"),
+        ("teacher table foveal/LeftTurn-v0 --minutes 0", "--minutes 0: must be above 0"),
+        ("teacher ask foveal/ObjectNav-v0", "foveal/ObjectNav-v0: the teacher needs a driving world"),
         ("teacher ask foveal/LeftTurn-v0 --step -1", "--step -1: must be in [0, 10000]"),
         ("eval", "eval needs an agent"),
         (
@@ -222,7 +225,15 @@ def test_help_tells_options_with_units(command, capsys):
     out = capsys.readouterr().out
     assert out.startswith(f"usage: foveal {command}")
     assert command == "list" or "[1]" in out
-    assert "required" not in out or command in ("eval", "record", "whatif", "play", "bench", "teacher ask")
+    assert "required" not in out or command in (
+        "eval",
+        "record",
+        "whatif",
+        "play",
+        "bench",
+        "teacher ask",
+        "teacher table",
+    )
     assert main(["--help"]) == 0
     assert f"  {command} " in capsys.readouterr().out
 

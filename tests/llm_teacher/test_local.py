@@ -174,6 +174,7 @@ def test_teacher_ask_prints_scene_prompt_and_answer(local, tmp_path, capsys):
 
 
 def test_what_is_missing_is_told_with_the_line_that_installs_it(monkeypatch, capsys):
+    pytest.importorskip("langchain_openai", reason="LangChain is not installed (pip install foveal[llm])")
     monkeypatch.setattr(serve, "find_spec", lambda name: None)
     for words in (["teacher", "serve"], ["teacher", "ask", "foveal/LeftTurn-v0"]):
         assert main(words) == 2

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from foveal.envs.advice import Adviser
-    from foveal.llm_teacher.memory import Memory
     from foveal.llm_teacher.teacher import Teacher
 
 _LIKELIEST = 300  # next tokens of the local model that are looked at
@@ -48,7 +47,7 @@ def teacher_of(
     model: BaseChatModel,
     name: str,
     mode: Literal["reason", "score"] | None = None,
-    memory: Memory | None = None,
+    **options: Any,
 ) -> Teacher:
     """A teacher for a world; the small local model is asked for likelihoods, others for reasons, unless `mode` says so.
 
@@ -65,8 +64,8 @@ def teacher_of(
             env,
             name=name,
             mode=mode or ("score" if local else "reason"),
-            memory=memory,
             likeliest=_LIKELIEST if local else 20,
+            **options,
         )
 
 

@@ -1,8 +1,9 @@
-"""The language model that teaches: ``foveal teacher serve`` and ``foveal teacher ask``."""
+"""The language model that teaches: ``foveal teacher serve``, ``ask`` and ``table``."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -45,8 +46,8 @@ class Serve:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """Ask a language model about one scene: print the scene, the prompt, similar cases, and the answer."""
+class _Asks:
+    """What both commands that ask a model share."""
 
     env: Annotated[str, Positional, arg(metavar="ENV")]
     """A driving world with meta-actions, such as foveal/LeftTurn-v0."""
@@ -58,39 +59,64 @@ class Ask:
     mode: Literal["reason", "score"] | None = None
     """Whether the model reasons and answers in JSON, or its likelihoods of the actions' words are taken; by default
     score for the local model, reason for others."""
-    seed: int = 0
-    """Of the episode [1]."""
-    step: int = 0
-    """Decisions into the episode, all of them IDLE [1]."""
     set: Settings = ()
     """A parameter of the world (`foveal list ENV` shows them), such as oncoming_density=20."""
+    heuristics: bool = True
+    """Whether the model is told the rules of driving."""
+    risk: bool = True
+    """Whether it is told times to collision and to conflict points."""
     memory: Path | None = None
     """JSON file with cases of the past, to be told the most similar ones."""
-    cache: Path | None = None
-    """SQLite file in which the answer is looked for first, and kept."""
     timeout: float = 60.0
     """For each call of the model [s]."""
+    seed: int = 0
+    """Of the episode, or the first of them [1]."""
 
-    def run(self) -> None:
-        """Ask, and print."""
+    def _world(self, rows: int) -> Any:
+        """The world, once what is shared is checked."""
         checked_seed(self.seed)
-        if not 0 <= self.step <= 10_000:
-            raise BadInput(f"--step {self.step}: must be in [0, 10000]")
         if not 0 < self.timeout <= 3600:
             raise BadInput(f"--timeout {self.timeout:g}: must be in (0, 3600]")
         if self.base_url is not None and self.model is None:
             raise BadInput("--base-url needs --model: the name that the server knows it by")
-        env = make_world(self.env, {**world_params(self.env, self.set), "risk": True})
-        scene = self._scene(env)
-        with served(self.model, self.base_url, self.timeout) as (model, name):
-            memory = None
-            if self.memory is not None:
-                from foveal.llm_teacher.memory import Memory
+        params = world_params(self.env, self.set)
+        with contextlib.suppress(BadInput):
+            params |= world_params(self.env, ["risk=true"])
+        env = make_world(self.env, params, num_envs=rows)
+        if "risk" not in params or "IDLE" not in env.action_names:
+            raise BadInput(f"{self.env}: the teacher needs a driving world with meta-actions")
+        return env
 
-                with told_as(BadInput, ValueError, OSError):
-                    memory = Memory()
-                    memory.load(self.memory)
-            teacher = teacher_of(env, model, name, self.mode, memory)
+    @contextlib.contextmanager
+    def _teacher(self, env: Any) -> Iterator[Teacher]:
+        """The teacher that the options ask for, while it is needed."""
+        from foveal.llm_teacher.memory import Memory
+
+        memory = None
+        with told_as(BadInput, ValueError, OSError):
+            if self.memory is not None:
+                memory = Memory()
+                memory.load(self.memory)
+        with served(self.model, self.base_url, self.timeout) as (model, name):
+            yield teacher_of(env, model, name, self.mode, memory=memory, heuristics=self.heuristics, risk=self.risk)
+
+
+@dataclass(frozen=True)
+class Ask(_Asks):
+    """Ask a language model about one scene: print the scene, the prompt, similar cases, and the answer."""
+
+    step: int = 0
+    """Decisions into the episode, all of them IDLE [1]."""
+    cache: Path | None = None
+    """SQLite file in which the answer is looked for first, and kept."""
+
+    def run(self) -> None:
+        """Ask, and print."""
+        if not 0 <= self.step <= 10_000:
+            raise BadInput(f"--step {self.step}: must be in [0, 10000]")
+        env = self._world(1)
+        scene = self._scene(env)
+        with self._teacher(env) as teacher:
             question = teacher.question(scene)
             print(f"scene (key {scene.risk.key:016x})\n{_indented(question.scene)}")
             for number, case in enumerate(reversed(question.cases), 1):
@@ -104,8 +130,6 @@ class Ask:
         """The scene to ask about."""
         import numpy as np
 
-        if "IDLE" not in env.action_names:
-            raise BadInput(f"{self.env}: the teacher needs a world with meta-actions")
         env.reset(seed=self.seed)
         for step in range(self.step):
             *_, terminated, truncated, _ = env.step(np.array([env.action_names.index("IDLE")]))
@@ -141,17 +165,64 @@ class Ask:
         print(f"confidence {answer.confidence:.2f}; {answer.reason or 'no reason given'}")
 
 
+@dataclass(frozen=True)
+class Tabulate(_Asks):
+    """Ask a language model about the scenes that are met most, and save its answers as a table that replaces it."""
+
+    out: Path = Path("advice.json")
+    """JSON file of the table; beside it, .db, the answers are kept as they come: the same command goes on."""
+    decisions: int = 100_000
+    """Of a drive at random and by the rule teacher, in which scenes are met [1]."""
+    scenes: int = 1000
+    """Of them, those met most, are asked about [1]."""
+    minutes: float = 10.0
+    """Begin no question later than this [min]."""
+
+    def run(self) -> None:
+        """Meet scenes, ask, and save."""
+        from foveal.llm_teacher.cache import Cache
+
+        for name, most in (("decisions", 100_000_000), ("scenes", 1_000_000), ("minutes", 100_000)):
+            if not 0 < getattr(self, name) <= most:
+                raise BadInput(f"--{name} {getattr(self, name):g}: must be above 0 and at most {most}")
+        if self.out.suffix != ".json":
+            raise BadInput(f"--out {self.out}: must end in .json")
+        env = self._world(64)
+        with self._teacher(env) as teacher:
+            from foveal.llm_teacher.tables import coverage, fill, meet
+
+            with told_as(BadInput, ValueError, OSError):
+                cache = Cache(self.out.with_suffix(".db"))
+                table = cache.table(teacher.source, type(env).__name__, env.action_names)
+            met = meet(env, steps=-(-self.decisions // env.num_envs), seed=self.seed)
+            print(f"{len(met)} scenes met in {sum(one.times for one in met)} decisions", flush=True)
+            try:
+                asked = fill(table, teacher, met[: self.scenes], cache, seconds=60 * self.minutes)
+            except Exception as error:
+                raise Failure(f"{_fault(error)}; the answers so far are in {cache.path}") from None
+        with told_as(Failure, OSError):
+            table.save(self.out)
+        share = coverage(table, met)
+        print(f"{asked} asked now, {len(table.answers)} known of {teacher.source}: {share:.1%} of the decisions")
+        print(f"saved {self.out}")
+
+
 def _asked(teacher: Teacher, scene: Any) -> Answer | None:
     """The answer of the model.
 
     Raises:
-        Failure: where it cannot be reached, or refuses; the error's own message might quote a key, so it is not told.
+        Failure: where it cannot be reached, or refuses.
     """
     try:
         return teacher.ask(scene)
     except Exception as error:
-        status = getattr(error, "status_code", None)
-        raise Failure(f"the model did not reply: {type(error).__name__}{f' {status}' if status else ''}") from None
+        raise Failure(_fault(error)) from None
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong, without the error's own message, which might quote a key."""
+    status = getattr(error, "status_code", None)
+    return f"the model did not reply: {type(error).__name__}{f' {status}' if status else ''}"
 
 
 def _ask_line(url: str, model: str) -> str:
