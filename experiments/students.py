@@ -36,8 +36,8 @@ def adviser_for(name: str, world: BatchEnv, options: dict[str, Any]) -> Adviser:
         name: ``"rule"``, ``"planned"``, ``"uniform"``; ``"table"``, of a model's answers; or, of another that the
             option ``"of"`` names, its ``"marginal"``, or ``"shuffled"``, its advice about other scenes.
         world: To advise on.
-        options: ``"env_id"`` and ``"params"`` of the world; ``"accuracy"`` and ``"kind"``, to degrade it; ``"share"`` of
-            the scenes, of a planner; ``"table"``, the path of a table, and ``"schedule"``, when to look into it.
+        options: ``"env_id"`` and ``"params"`` of the world; ``"accuracy"`` and ``"kind"``, to degrade it; ``"share"``
+            of the scenes, of a planner; ``"table"``, the path of a table, and ``"schedule"``, when to look into it.
 
     Raises:
         ValueError: for an unknown name, or a table that is not there.
