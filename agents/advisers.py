@@ -6,6 +6,7 @@ step), so that the same scene of a row gets the same advice, whatever the other 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,33 +65,39 @@ class Planned:
 
     def gains(self, env: BatchEnv, state: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
         """The best discounted return (R, A) that was found after each first action, from R rows' states on."""
-        count = _count(env)
-        world = self._copies(env, count * count * env.num_envs)
-        used = len(state["ended"]) * count * count
-        rows = np.zeros(world.num_envs, np.int64)
-        rows[:used] = np.repeat(np.arange(used // count**2), count * count)
-        world.set_state({name: array[rows] for name, array in state.items()})
+        chunk = max(1, math.ceil(self.share * env.num_envs / 2))
+        parts = [slice(begin, begin + chunk) for begin in range(0, len(state["ended"]), chunk)]
+        return np.concatenate([self._tried(env, chunk, {name: a[part] for name, a in state.items()}) for part in parts])
+
+    def _tried(self, env: BatchEnv, chunk: int, state: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+        """The `gains` of `chunk` rows at most; copies that are left over repeat the first."""
+        count, rows = _count(env), len(state["ended"])
+        world = self._copies(env, count * count * chunk)
+        copied = np.zeros(world.num_envs, np.int64)
+        copied[: rows * count**2] = np.repeat(np.arange(rows), count**2)
+        world.set_state({name: array[copied] for name, array in state.items()})
         first = int(env.single_action_space.start)  # type: ignore[attr-defined]
-        taken = first + np.resize(np.repeat(np.arange(count), count), rows.size)
-        held = first + np.resize(np.arange(count), rows.size)
-        returns, alive = np.zeros(rows.size), np.ones(rows.size, np.bool_)
+        taken = first + np.resize(np.repeat(np.arange(count), count), copied.size)
+        held = first + np.resize(np.arange(count), copied.size)
+        returns, alive = np.zeros(copied.size), np.ones(copied.size, np.bool_)
         for step in range(self.horizon):
             _, rewards, terminated, truncated, _ = world.step(held if step else taken)
             returns += np.where(alive, self.gamma**step * rewards, 0.0)
             alive &= ~(terminated | truncated)
-        return returns[:used].reshape(-1, count, count).max(2)
+        gains: NDArray[np.float64] = returns[: rows * count**2].reshape(rows, count, count).max(2)
+        return gains
 
     def _copies(self, env: BatchEnv, rows: int) -> BatchEnv:
         """A world like this one with so many rows; what infos would tell of risk and costs is left away."""
         if self._world is None or self._world.num_envs != rows or type(self._world) is not type(env):
-            params = {name: getattr(env.params, name) for name in env.params.__dataclass_fields__}
-            untold = {name: False for name in ("risk", "cost") if name in params}
+            params: dict[str, Any] = {name: getattr(env.params, name) for name in env.params.__dataclass_fields__}
+            params |= {name: False for name in ("risk", "cost") if name in params}
             self._world = type(env)(
                 rows,
                 autoreset_mode=AutoresetMode.NEXT_STEP,
                 max_episode_steps=env.max_episode_steps,
                 copy=False,
-                **{**params, **untold},
+                **params,
             )
             self._world.reset(seed=0)
         return self._world
@@ -145,6 +152,21 @@ class Marginal:
             return sure(np.tile(told, (env.num_envs, 1)))
         chosen = np.searchsorted(np.cumsum(told)[:-1], drawn(env.moments, "marginal"), side="right")
         return sure(np.eye(count, dtype=np.float32)[chosen])
+
+
+class Shuffled:
+    """Another's advice, given to the next row instead: what it says, about a scene that is not at hand.
+
+    Args:
+        adviser: The other.
+    """
+
+    def __init__(self, adviser: Adviser) -> None:
+        self.adviser = adviser
+
+    def advise(self, env: BatchEnv, observations: Any, infos: dict[str, Any], starts: NDArray[np.bool_]) -> Advice:
+        """See `Adviser`."""
+        return Advice(*(np.roll(part, 1, 0) for part in self.adviser.advise(env, observations, infos, starts)))
 
 
 class Degraded:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.agents.advisers import Degraded, Marginal, Planned
+from foveal.agents.advisers import Degraded, Marginal, Planned, Shuffled
 from foveal.agents.agent import Agent
 from foveal.agents.config import PPOConfig
 from foveal.agents.evaluation import evaluate, first_episodes
@@ -33,10 +33,11 @@ def adviser_for(name: str, world: BatchEnv, options: dict[str, Any]) -> Adviser:
     """The adviser of a variant.
 
     Args:
-        name: ``"rule"``, ``"planned"``, ``"uniform"``, ``"rule's marginal"``, or ``"table"``, of a model's answers.
+        name: ``"rule"``, ``"planned"``, ``"uniform"``; ``"table"``, of a model's answers; or, of another that the
+            option ``"of"`` names, its ``"marginal"``, or ``"shuffled"``, its advice about other scenes.
         world: To advise on.
-        options: ``"accuracy"`` and ``"kind"``, to degrade it; ``"share"`` of the scenes, of a planner; ``"table"``, the
-            path of a table, and ``"schedule"``, when to look into it.
+        options: ``"env_id"`` and ``"params"`` of the world; ``"accuracy"`` and ``"kind"``, to degrade it; ``"share"``
+            of the scenes, of a planner; ``"table"``, the path of a table, and ``"schedule"``, when to look into it.
 
     Raises:
         ValueError: for an unknown name, or a table that is not there.
@@ -48,8 +49,11 @@ def adviser_for(name: str, world: BatchEnv, options: dict[str, Any]) -> Adviser:
         adviser = Planned(horizon=6, share=options.get("share", 1.0))
     elif name == "uniform":
         adviser = Marginal(sure=True)
-    elif name == "rule's marginal":
-        adviser = Marginal(marginal(world, RuleTeacher(world)).tolist(), sure=True)
+    elif name == "marginal":
+        other = make_world(options["env_id"], ROWS, options["params"])  # so that this one is as it was
+        adviser = Marginal(marginal(other, adviser_for(options["of"], other, options)).tolist(), sure=True)
+    elif name == "shuffled":
+        adviser = Shuffled(adviser_for(options["of"], world, options))
     elif name == "table":
         from foveal.llm_teacher.cache import Table
         from foveal.llm_teacher.schedule import Asking, Schedule
@@ -70,10 +74,10 @@ def marginal(world: BatchEnv, adviser: Adviser, steps: int = 60) -> NDArray[np.f
     observations, _ = env.reset(seed=0)
     for _ in range(steps):
         advised = observations[ADVICE][:, :-3].argmax(1)
-        told.append(advised)
+        told.append(advised[observations[ADVICE][:, -1] > 0])
         observations, *_ = env.step(advised)
     counts = np.bincount(np.concatenate(told), minlength=int(world.single_action_space.n))  # type: ignore[attr-defined]
-    return counts / counts.sum()
+    return counts / max(1, counts.sum()) if counts.any() else np.full(counts.size, 1 / counts.size)
 
 
 def taught(

@@ -6,7 +6,7 @@ from gymnasium import make_vec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foveal.agents.advisers import Degraded, Driven, Marginal, Planned, drawn
+from foveal.agents.advisers import Degraded, Driven, Marginal, Planned, Shuffled, drawn
 from foveal.agents.drivers import make_driver
 from foveal.envs.advice import ADVICE, Advice, Advised
 
@@ -113,6 +113,13 @@ def test_degraded_advice_has_the_accuracy(kind, accuracy):
     elif accuracy < 1:
         assert set(np.unique(chosen)) >= {0, 1, 2, 4}
     np.testing.assert_allclose(np.sort(told[..., :5], -1), np.broadcast_to([0.05, 0.1, 0.2, 0.3, 0.35], (10, 200, 5)))
+
+
+def test_shuffled_advice_is_the_row_befores():
+    _, told = advised(Shuffled(Driven("idm-mobil")), HIGHWAY, rows=8)
+    _, plain = advised(Driven("idm-mobil"), HIGHWAY, rows=8)
+    np.testing.assert_array_equal(told[0, 1:], plain[0, :-1])
+    np.testing.assert_array_equal(told[0, 0], plain[0, -1])
 
 
 def test_errors_come_in_runs():
