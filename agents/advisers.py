@@ -166,7 +166,8 @@ class Shuffled:
 
     def advise(self, env: BatchEnv, observations: Any, infos: dict[str, Any], starts: NDArray[np.bool_]) -> Advice:
         """See `Adviser`."""
-        return Advice(*(np.roll(part, 1, 0) for part in self.adviser.advise(env, observations, infos, starts)))
+        advice = self.adviser.advise(env, observations, infos, starts)
+        return Advice._make(np.roll(part, 1, 0) for part in advice)
 
 
 class Degraded:
