@@ -166,7 +166,8 @@ class Shuffled:
 
     def advise(self, env: BatchEnv, observations: Any, infos: dict[str, Any], starts: NDArray[np.bool_]) -> Advice:
         """See `Adviser`."""
-        return Advice(*(np.roll(part, 1, 0) for part in self.adviser.advise(env, observations, infos, starts)))
+        told, confidence, age, valid = self.adviser.advise(env, observations, infos, starts)
+        return Advice(np.roll(told, 1, 0), np.roll(confidence, 1), np.roll(age, 1), np.roll(valid, 1))
 
 
 class Degraded:
