@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foveal.agents.config import PPOConfig
-from foveal.agents.distributions import Categorical
 from foveal.agents.files import RunError
 from foveal.agents.memory import Sequences
 from foveal.agents.policies import ActorCritic
@@ -35,26 +34,15 @@ class Agent:
         world: The world it was trained in; its spaces are used, it is not stepped.
         greedy: Take the likeliest actions; False samples.
         seed: Of the sampling.
-        min_p: Of Discrete actions, those are not sampled that are less than so many times as likely as the likeliest.
 
     Attributes:
         explain: Say where in the image the features come from, which takes as long as to act.
     """
 
     def __init__(
-        self,
-        policy: ActorCritic,
-        config: PPOConfig,
-        world: BatchEnv,
-        *,
-        greedy: bool = True,
-        seed: int = 0,
-        min_p: float = 0.0,
+        self, policy: ActorCritic, config: PPOConfig, world: BatchEnv, *, greedy: bool = True, seed: int = 0
     ) -> None:
-        if not 0 <= min_p <= 1:
-            raise ValueError(f"min_p={min_p}: must be in [0, 1]")
         self.policy, self.config, self.greedy, self.explain = policy.eval(), config, greedy, False
-        self.min_p = min_p
         self._observation_space, self._action_space = (
             world.single_observation_space,
             world.single_action_space,
@@ -110,8 +98,6 @@ class Agent:
         given = to_tensors(self._checked(observations))
         perceived = self.policy.perceive(given)
         distribution, values, _, self._memory = self.policy(perceived, self._past(given, starts))
-        if self.min_p and isinstance(distribution, Categorical):
-            distribution = distribution.likely(self.min_p)
         actions = (distribution.mode() if self.greedy else distribution.sample(self._generator)).numpy()
         if isinstance(self._action_space, spaces.Box):
             actions = np.clip(actions, self._action_space.low, self._action_space.high)

@@ -24,15 +24,6 @@ class Categorical(NamedTuple):
         """Draw actions (B,) int64."""
         return torch.multinomial(self.logits.exp(), 1, generator=generator)[:, 0] + self.start
 
-    def likely(self, min_p: float) -> Categorical:
-        """The same without the actions that are less than `min_p` times as likely as the likeliest.
-
-        Source: Nguyen et al., "Turning up the heat: min-p sampling" (ICLR 2025, arXiv:2407.01082), section 3.
-        """
-        least = self.logits.amax(-1, keepdim=True) + math.log(min_p)
-        kept = self.logits.masked_fill(self.logits < least, -torch.inf)
-        return Categorical(kept.log_softmax(-1), self.start)
-
     def mode(self) -> Tensor:
         """The likeliest actions (B,) int64."""
         return self.logits.argmax(-1) + self.start

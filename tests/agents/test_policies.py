@@ -189,14 +189,6 @@ def test_samples_follow_the_distribution():
     torch.testing.assert_close(drawn.bincount() / len(drawn), logits[0].exp(), atol=0.015, rtol=0)
 
 
-def test_unlikely_actions_are_not_drawn():
-    probabilities = torch.tensor([[0.5, 0.3, 0.15, 0.05], [0.25, 0.25, 0.25, 0.25]])
-    likely = Categorical(probabilities.log(), start=1).likely(0.5)
-    torch.testing.assert_close(likely.logits.exp(), torch.tensor([[0.625, 0.375, 0, 0], [0.25] * 4]))
-    assert likely.start == 1 and torch.equal(likely.likely(1.0).mode(), torch.tensor([1, 1]))
-    torch.testing.assert_close(Categorical(probabilities.log()).likely(1e-9).logits.exp(), probabilities)
-
-
 def test_gaussian_is_torchs():
     mean, log_std = torch.randn(6, 2, 3), torch.randn(2, 3)
     ours = Gaussian(mean, log_std)
