@@ -1,0 +1,79 @@
+"""Agents that come with the package, for the worlds that take long to learn in.
+
+An agent is two files in `encoders.WEIGHTS`: what it learnt (safetensors; a frozen encoder's weights are files of their
+own) and a card (JSON) with its hash, its configuration, how it was made and what was measured of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from foveal.agents.agent import Agent
+from foveal.agents.config import PPOConfig
+from foveal.agents.encoders import WEIGHTS, shipped
+from foveal.agents.files import replace_file
+from foveal.agents.policies import learnt
+from foveal.agents.rollouts import make_world
+from foveal.envs.params import did_you_mean
+
+PRETRAINED = {"foveal/ObjectNav-v0": "objectnav"}
+"""The name of the agent for each world that has one; made by ``foveal.experiments.NAME_agent``."""
+
+
+def pretrained(env_id: str, *, seed: int = 0) -> Agent:
+    """The agent that comes with the package for a world; its configuration names houses that it has not seen.
+
+    It samples its actions: the likeliest ones alone go round in circles.
+
+    Args:
+        env_id: The world.
+        seed: Of the sampling.
+
+    Raises:
+        ValueError: for a world without one, and where its files are not those that were made.
+    """
+    if env_id not in PRETRAINED:
+        raise ValueError(f"no agent comes with {env_id}{did_you_mean(env_id, list(PRETRAINED))}")
+    name = PRETRAINED[env_id]
+    weights, card = shipped(name), json.loads((WEIGHTS / f"{name}.json").read_text())
+    config = dataclasses.replace(PPOConfig.from_dict(card["config"]), env_params=card["world"])
+    world = make_world(env_id, 1, config.env_params)
+    policy = config.make_policy(world.single_observation_space, world.single_action_space)
+    ours = learnt(policy)
+    with torch.no_grad():
+        for part, tensor in weights.items():
+            ours[part].copy_(tensor)
+    return Agent(policy, config, world, greedy=False, seed=seed)
+
+
+def save_pretrained(agent: Agent, world: dict[str, Any], facts: dict[str, Any], folder: Path = WEIGHTS) -> int:
+    """Write an agent's two files.
+
+    Args:
+        agent: A trained one.
+        world: Parameters of the world in which it is to be shown.
+        facts: What else its card says.
+        folder: Where.
+
+    Returns:
+        Bytes of its weights, which are rounded to float16.
+    """
+    name = PRETRAINED[agent.config.env_id]
+    weights = {part: tensor.half().contiguous() for part, tensor in learnt(agent.policy).items()}
+    data = safetensors.torch.save(weights)
+    card = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "config": dataclasses.asdict(agent.config),
+        "world": world,
+        **facts,
+    }
+    replace_file(folder / f"{name}.safetensors", data)
+    replace_file(folder / f"{name}.json", (json.dumps(card, indent=2) + "\n").encode())
+    return len(data)
