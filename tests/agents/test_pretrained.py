@@ -27,9 +27,7 @@ def agent():
         memory_options={"width": 8},
     )
     world = make_world(WORLD, 1, config.env_params)
-    return Agent(
-        config.make_policy(world.single_observation_space, world.single_action_space), config, world, min_p=0.3
-    )
+    return Agent(config.make_policy(world.single_observation_space, world.single_action_space), config, world)
 
 
 def test_what_is_written_is_read(agent, tmp_path, monkeypatch):
