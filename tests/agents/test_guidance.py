@@ -302,6 +302,7 @@ def test_an_agent_plays_with_a_teacher_too(small, tmp_path):
     env = Advised(gym.make_vec(CORRIDOR, 4), Always(RIGHT))
     observations, _ = env.reset(seed=EVALUATION_SEEDS)
     actions, told = agent(observations)
-    assert actions.shape == (4,) and told["attention"].shape == (4, 2, 4)
+    assert actions.shape == (4,) and told["attention"].shape == (4, 2, 3)
     alone = agent(observations[OBSERVATION])[1]["attention"]
     assert not np.array_equal(alone, told["attention"])
+    np.testing.assert_allclose(told["attention"].sum(2).mean(1) + told["teacher"], 1, atol=1e-5)
