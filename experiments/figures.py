@@ -88,7 +88,8 @@ def curves(results: Results, x: str, y: str, *, xlabel: str, ylabel: str, titles
         ylabel: With its unit.
         titles: Setting -> what stands above its panel, in the order of the panels.
     """
-    figure = new_figure(3.4 * len(titles) + 0.6, 3.1)
+    colours = {row.partition("/")[0]: colour for row, colour in _coloured(results)}
+    figure = new_figure(3.4 * len(titles) + 2.8, max(3.1, 0.17 * len(colours) + 0.4))
     panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
     for axes, (setting, title) in zip(panels, titles.items(), strict=True):
         for row, colour in _coloured(results):
@@ -108,8 +109,8 @@ def curves(results: Results, x: str, y: str, *, xlabel: str, ylabel: str, titles
         axes.set_xlabel(xlabel)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     panels[0].set_ylabel(ylabel)
-    lines = {row.partition("/")[0]: Line2D([], [], color=colour, linewidth=2) for row, colour in _coloured(results)}
-    panels[-1].legend(lines.values(), lines.keys(), frameon=False, loc="lower right")
+    lines = [Line2D([], [], color=colour, linewidth=2) for colour in colours.values()]
+    figure.legend(lines, list(colours), frameon=False, fontsize=7.5, loc="outside right upper")
     return figure
 
 
