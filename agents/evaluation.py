@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from foveal.agents.drivers import make_driver
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
+from foveal.envs.files import replace_file
 from foveal.envs.recording import begin
 from foveal.envs.scene import MEASURES
 
@@ -82,9 +83,7 @@ class Evaluation:
         }
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}")
-        part.write_text(json.dumps(document, indent=2) + "\n")
-        os.replace(part, target)
+        replace_file(target, (json.dumps(document, indent=2) + "\n").encode())
         return target
 
 

@@ -1,8 +1,7 @@
-"""Files written so that they survive a kill and a full disk; where one cannot be, a line for the user."""
+"""What is told to the user where a file cannot be written or read."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,29 +9,6 @@ from pathlib import Path
 
 class RunError(Exception):
     """A run cannot be made, read or continued; the message is one line for the user."""
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file in one go: whoever reads it, and whatever kills us, meets the old content or the new.
-
-    Raises:
-        OSError: where it cannot be written; the old content stays.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # else the power may take the new name
-    finally:
-        os.close(folder)
 
 
 def reason(error: Exception) -> str:

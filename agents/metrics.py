@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.agents.files import replace_file, writing
+from foveal.agents.files import writing
+from foveal.envs.files import replace_file
 
 
 class Metrics:

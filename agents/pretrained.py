@@ -1,7 +1,7 @@
 """Agents that come with the package, for the worlds that take long to learn in.
 
 An agent is two files in `encoders.WEIGHTS`: what it learnt (safetensors; a frozen encoder's weights are files of their
-own) and a card (JSON) with its hash, its configuration, how it was made and what was measured of it.
+own) and a card (JSON) with its hash, its configuration and how it was made.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 import safetensors.torch
@@ -18,9 +17,9 @@ import torch
 from foveal.agents.agent import Agent
 from foveal.agents.config import PPOConfig
 from foveal.agents.encoders import WEIGHTS, shipped
-from foveal.agents.files import replace_file
 from foveal.agents.policies import learnt
 from foveal.agents.rollouts import make_world
+from foveal.envs.files import replace_file
 from foveal.envs.params import did_you_mean
 
 PRETRAINED = {"foveal/ObjectNav-v0": "objectnav"}
@@ -47,20 +46,21 @@ def pretrained(env_id: str, *, seed: int = 0) -> Agent:
     world = make_world(env_id, 1, config.env_params)
     policy = config.make_policy(world.single_observation_space, world.single_action_space)
     ours = learnt(policy)
+    if ours.keys() != weights.keys():
+        raise ValueError(f"{name}.safetensors and the configuration in {name}.json are of different policies")
     with torch.no_grad():
         for part, tensor in weights.items():
             ours[part].copy_(tensor)
     return Agent(policy, config, world, greedy=False, seed=seed)
 
 
-def save_pretrained(agent: Agent, world: dict[str, Any], facts: dict[str, Any], folder: Path = WEIGHTS) -> int:
+def save_pretrained(agent: Agent, world: dict[str, Any], facts: dict[str, Any]) -> int:
     """Write an agent's two files.
 
     Args:
         agent: A trained one.
         world: Parameters of the world in which it is to be shown.
         facts: What else its card says.
-        folder: Where.
 
     Returns:
         Bytes of its weights, which are rounded to float16.
@@ -74,6 +74,6 @@ def save_pretrained(agent: Agent, world: dict[str, Any], facts: dict[str, Any], 
         "world": world,
         **facts,
     }
-    replace_file(folder / f"{name}.safetensors", data)
-    replace_file(folder / f"{name}.json", (json.dumps(card, indent=2) + "\n").encode())
+    replace_file(WEIGHTS / f"{name}.safetensors", data)
+    replace_file(WEIGHTS / f"{name}.json", (json.dumps(card, indent=2) + "\n").encode())
     return len(data)

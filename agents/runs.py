@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from foveal.agents.config import PPOConfig
 from foveal.agents.evaluation import provenance
-from foveal.agents.files import RunError, reason, replace_file, writing
+from foveal.agents.files import RunError, reason, writing
+from foveal.envs.files import replace_file
 from foveal.envs.params import did_you_mean
 
 FORMAT = 1

@@ -37,9 +37,9 @@ from foveal.agents.encoder import Encoder
 from foveal.agents.encoders import ENCODERS, WEIGHTS, RoomsCNN, make_encoder
 from foveal.agents.evaluation import provenance
 from foveal.agents.explorers import Bounce
-from foveal.agents.files import replace_file
 from foveal.agents.probes import Labels, Scores, label, probe, summary
 from foveal.agents.type_maps import BLOCKS, PIXELS, SeenTypes
+from foveal.envs.files import replace_file
 from foveal.envs.objectnav.expert import END
 from foveal.envs.objectnav.params import SPLITS
 from foveal.envs.objectnav.types import TYPES

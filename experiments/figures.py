@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
-from foveal.agents.files import replace_file
+from foveal.envs.files import replace_file
 from foveal.experiments.claims import Finding, t_interval
 from foveal.experiments.grid import Results
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.agents.evaluation import provenance
-from foveal.agents.files import replace_file
+from foveal.envs.files import replace_file
 from foveal.envs.params import did_you_mean
 
 FORMAT = 1

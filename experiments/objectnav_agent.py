@@ -72,6 +72,7 @@ THEN = dataclasses.replace(
     guided_share_end=0.0,
 )
 EPISODES = 200
+WALKERS = ("random", "bounce", "frontier")
 
 
 def test(agent: Agent) -> None:
@@ -80,7 +81,7 @@ def test(agent: Agent) -> None:
         rows = [
             evaluate(WORLD, agent, episodes=EPISODES, seed=EVALUATION_SEEDS, num_envs=50, name="pretrained", **world)
         ]
-        rows += [play(walker, world, EPISODES) for walker in ("random", "bounce", "frontier")]
+        rows += [play(walker, world, EPISODES) for walker in WALKERS]
         print(f"\n{name}: {EPISODES} held-out episodes\n\n{walkers_table(rows)}\n{bins_table(rows)}", flush=True)
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from foveal.agents.evaluation import provenance
-from foveal.agents.files import replace_file
+from foveal.envs.files import replace_file
 from foveal.experiments.claims import LEAST_SEEDS, Finding, interquartile_mean, t_interval
 from foveal.experiments.figures import save_figure
 from foveal.experiments.grid import Grid

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from foveal.llm_teacher.answer import Answer, InvalidAnswer, printable
+from foveal.llm_teacher.documents import read_document, write_document
 
 FORMAT, VERSION = "foveal-advice", 1
 MAX_BYTES = 200_000_000  # of a file
@@ -57,9 +57,7 @@ class Table:
 
     def save(self, path: str | Path) -> Path:
         """Write the table as JSON, as a whole or not at all; the same answers give the same file."""
-        document = {
-            "format": FORMAT,
-            "version": VERSION,
+        content = {
             "source": self.source,
             "world": self.world,
             "actions": list(self.actions),
@@ -68,12 +66,7 @@ class Table:
                 for key, answer in sorted(self.answers.items())
             },
         }
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}")
-        part.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-        os.replace(part, target)
-        return target
+        return write_document(path, FORMAT, content)
 
     @classmethod
     def load(cls, path: str | Path) -> Table:
@@ -85,16 +78,7 @@ class Table:
             OSError: where there is none.
         """
         path = Path(path)
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise ValueError(f"{path}: {size} bytes, more than the {MAX_BYTES} of a table of advice")
-        try:
-            document = json.loads(path.read_text("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path}: not a JSON file: {type(error).__name__}") from None
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise ValueError(f"{path}: not a table of advice (its format is not {FORMAT!r})")
-        if type(document.get("version")) is not int or document["version"] != VERSION:
-            raise ValueError(f"{path}: version {str(document.get('version'))[:20]}, only {VERSION} is known")
+        document = read_document(path, FORMAT, "table of advice", MAX_BYTES)
         actions, entries = document.get("actions"), document.get("answers")
         if not isinstance(actions, list) or not isinstance(entries, dict) or len(entries) > MAX_ANSWERS:
             raise ValueError(f"{path}: actions must be a list, answers an object of at most {MAX_ANSWERS}")

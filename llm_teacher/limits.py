@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, fields
-from typing import Any
 
 
 class Exhausted(RuntimeError):
@@ -70,11 +69,8 @@ class Meter:
         with self._lock:
             return bool(self._refusal())
 
-    def admit(self, passed: Any = None) -> Any:
+    def admit(self) -> None:
         """Take a call into account before it is made.
-
-        Args:
-            passed: Returned as it is, so that this can stand in a chain.
 
         Raises:
             Exhausted: where it may not be made.
@@ -85,7 +81,6 @@ class Meter:
             if self._in_a_row >= self.limits.failures:  # the one that tries
                 self._closed_at = time.monotonic() + self.limits.pause_s
             self.calls += 1
-        return passed
 
     def came_back(self, tokens: int, seconds: float) -> None:
         """Take into account that a call brought a reply, of whatever worth."""

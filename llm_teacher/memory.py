@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from foveal.envs.driving.controls import META_ACTIONS
 from foveal.envs.params import did_you_mean
+from foveal.llm_teacher.documents import read_document, write_document
 from foveal.llm_teacher.embeddings import HashedEmbeddings
 from foveal.llm_teacher.risk import NUMBERS, is_scene_text
 
@@ -29,7 +28,7 @@ MAX_CASES = 20_000
 MAX_BYTES = 50_000_000  # of a file
 MAX_REFLECTION = 300  # characters
 MAX_TIMES = 1_000_000
-FORMAT, VERSION = "foveal-memory", 1
+FORMAT = "foveal-memory"
 BRAKED = "SLOWER"
 
 
@@ -209,13 +208,7 @@ class Memory:
 
     def save(self, path: str | Path) -> Path:
         """Write all cases as JSON, as a whole or not at all."""
-        document = {"format": FORMAT, "version": VERSION, "cases": [asdict(case) for case in self._cases]}
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}")
-        part.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-        os.replace(part, target)
-        return target
+        return write_document(path, FORMAT, {"cases": [asdict(case) for case in self._cases]})
 
     def load(self, path: str | Path) -> None:
         """Add the cases of a file that `save` wrote; it is read as data, whoever wrote it.
@@ -249,18 +242,7 @@ def vote(recalled: Sequence[Recalled], actions: Sequence[str]) -> NDArray[np.flo
 
 def read_cases(path: Path) -> list[Case]:
     """The cases of a file, all checked; see `Memory.load`."""
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ValueError(f"{path}: {size} bytes, more than the {MAX_BYTES} of a memory")
-    try:
-        document = json.loads(path.read_text("utf-8"), parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not a JSON file: {type(error).__name__}") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ValueError(f"{path}: not a memory (its format is not {FORMAT!r})")
-    if document.get("version") != VERSION or type(document["version"]) is not int:
-        raise ValueError(f"{path}: version {str(document.get('version'))[:20]}, only {VERSION} is known")
-    entries = document.get("cases")
+    entries = read_document(path, FORMAT, "memory", MAX_BYTES).get("cases")
     if not isinstance(entries, list) or len(entries) > MAX_CASES:
         raise ValueError(f"{path}: cases must be a list of at most {MAX_CASES}")
     return [_case(entry, f"{path}: case {n}") for n, entry in enumerate(entries)]
@@ -276,7 +258,3 @@ def _case(entry: Any, where: str) -> Case:
         return Case(**entry)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{where}: {error}") from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)

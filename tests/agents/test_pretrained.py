@@ -34,7 +34,7 @@ def test_what_is_written_is_read(agent, tmp_path, monkeypatch):
     """But for rounding; without the encoder's weights, which are files of their own."""
     for where in ("pretrained", "encoders"):
         monkeypatch.setattr(f"foveal.agents.{where}.WEIGHTS", tmp_path)
-    size = save_pretrained(agent, {"houses": 2, "split": "val"}, {"seconds": 1}, tmp_path)
+    size = save_pretrained(agent, {"houses": 2, "split": "val"}, {"seconds": 1})
     assert size == (tmp_path / "objectnav.safetensors").stat().st_size
     again = pretrained(WORLD)
     assert again.config.env_params == {"houses": 2, "split": "val"}

@@ -97,7 +97,8 @@ ENTRY = {"probabilities": [0.5, 0.5], "confidence": 0.0, "reason": ""}
         ({"answers": {"../../../etc/pas": ENTRY}}, "16 hexadecimal digits"),
         ({"answers": {"0" * 16: {**ENTRY, "confidence": "high"}}}, "confidence must be a number"),
         ({"answers": {"0" * 16: {**ENTRY, "probabilities": [1.0]}}}, "list of 2, one per action"),
-        ({"answers": {"0" * 16: {**ENTRY, "probabilities": [math.nan, 1.0]}}}, "a probability must be a number"),
+        ({"answers": {"0" * 16: {**ENTRY, "probabilities": [math.nan, 1.0]}}}, "not a JSON file"),
+        ({"answers": {"0" * 16: {**ENTRY, "probabilities": ["0", 1.0]}}}, "a probability must be a number"),
         ({"answers": {"0" * 16: "SLOWER"}}, "an answer has probabilities"),
     ],
 )

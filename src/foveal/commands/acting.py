@@ -128,6 +128,8 @@ class Record:
     def run(self) -> None:
         """Record, and print the paths."""
         agent, env = self.subject, self.env
+        if self.base_url is not None and self.teacher is None:
+            raise BadInput(f"--base-url {self.base_url}: needs --teacher, the name of the model there")
         if self.agent is not None:
             if env is not None:
                 raise BadInput(f"--env {env}: {self.subject} is the world already, where --agent names the agent")

@@ -34,7 +34,7 @@ def served(name: str | None, base_url: str | None, timeout_s: float) -> Iterator
     except ImportError:
         raise BadInput("the teacher needs LangChain's model; pip install 'foveal[llm]'") from None
     with contextlib.ExitStack() as stack:
-        with told_as(BadInput, ValueError, ImportError, serve.MissingModel):
+        with told_as(BadInput, ValueError, ImportError):
             if name is None:
                 with told_as(Failure, RuntimeError):
                     base_url = stack.enter_context(serve.LocalServer()).url

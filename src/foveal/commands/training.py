@@ -73,6 +73,8 @@ class Train:
         from foveal.agents.runs import Run
         from foveal.agents.training import train
 
+        if self.base_url is not None and self.teacher is None:
+            raise BadInput(f"--base-url {self.base_url}: needs --teacher, the name of the model there")
         given = dataclasses.asdict(self.ppo)  # type: ignore[attr-defined]
         if self.resume:
             if not (self.resume / "config.json").is_file():
