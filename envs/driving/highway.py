@@ -61,6 +61,12 @@ class HighwayParams(ObservationParams, DrivingParams):
         super().__post_init__()
         if self.initial_lane_id is not None and self.initial_lane_id >= self.lanes_count:
             raise ValueError(f"initial_lane_id={self.initial_lane_id}: must be in [0, {self.lanes_count - 1}]")
+        best = self.high_speed_reward + self.right_lane_reward
+        if self.normalize_reward and not best - self.collision_reward > 1e-6:
+            raise ValueError(
+                f"collision_reward={self.collision_reward}: must be below high_speed_reward + right_lane_reward "
+                "where normalize_reward"
+            )
 
 
 class Highway(DrivingWorld):

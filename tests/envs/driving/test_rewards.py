@@ -297,3 +297,13 @@ def test_the_headway_cost_is_that_of_the_leader() -> None:
         np.testing.assert_array_equal(info["cost"]["headway"][clear] == 1, headway[clear] < 2)
         told += int(info["cost"]["headway"].sum())
     assert told > 20
+
+
+# The usual reward
+
+
+@pytest.mark.parametrize("weights", [{"high_speed_reward": -1.1}, {"collision_reward": 0.5}, {"collision_reward": 9}])
+def test_a_normalised_reward_needs_a_crash_to_be_worse_than_the_best(weights):
+    with pytest.raises(ValueError, match=r"^collision_reward=.* must be below high_speed_reward \+ right_lane_reward"):
+        Highway(1, **weights)
+    Highway(1, normalize_reward=False, **weights)
