@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from foveal.agents.agent import load_agent
+from foveal.agents.agent import Agent, load_agent
 from foveal.agents.config import PPOConfig
 from foveal.agents.metrics import read_metrics
 from foveal.agents.training import train
@@ -38,13 +38,13 @@ class Searches(Budget):
     tune_steps: int
     """Environment steps in which only what is before the filter is trained on [1]."""
     episodes: int
-    """Held-out episodes of each evaluation [1]."""
+    """Held-out episodes of the evaluation; of what is new besides, half as many [1]."""
     duration: int
     """Their time limit [actions]."""
     frames: int
     """Probed frames of each row of a world, half of the houses held out [1]."""
     houses: int
-    """Houses to train in [1]."""
+    """Houses to train in at most [1]."""
     rows: int
     """Rows stepped at once in training [1]."""
 
@@ -55,13 +55,13 @@ PRESETS = {
     ),
     "standard": Searches(
         seeds=10,
-        core_hours=18,
-        steps=300_000,
-        tune_steps=50_000,
-        episodes=128,
-        duration=250,
+        core_hours=4,
+        steps=61_440,
+        tune_steps=20_480,
+        episodes=192,
+        duration=120,
         frames=24,
-        houses=24,
+        houses=80,
         rows=128,
     ),
 }
@@ -80,29 +80,37 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """What is compared; see `foveal.agents.filters` for what each tells."""
 
-_HOUSES = {"scenes": "procedural", "rooms": 3, "start_distances": (4.0, 1000.0)}
-_ROOMS = {"scenes": "ithor"}
+SIX = ("Bed", "Chair", "HousePlant", "Sofa", "Television", "Toilet")
+"""The goals: those of the Habitat challenge of 2022, in AI2-THOR's words."""
+_ROOMS = {"scenes": "ithor", "houses": 80, "categories": SIX}
+_HOUSES = {"scenes": "procedural", "houses": 24, "rooms": 3, "start_distances": (4.0, 1000.0), "categories": SIX}
 SETTINGS: dict[str, dict[str, Any]] = {
+    "rooms": {"world": _ROOMS, "encoder": "rooms"},
+    "rooms, imagenet": {"world": _ROOMS, "encoder": "imagenet"},
+    "rooms, types": {"world": _ROOMS, "encoder": "types"},
     "houses": {"world": _HOUSES, "encoder": "rooms"},
-    "houses, imagenet": {"world": _HOUSES, "encoder": "imagenet"},
-    "houses, types": {"world": _HOUSES, "encoder": "types"},
-    "single rooms": {"world": _ROOMS, "encoder": "rooms"},
 }
-"""Where: procedural houses of three rooms, the goal 4 m away or more, by three encoders; AI2-THOR's single rooms."""
+"""Where: AI2-THOR's single rooms by three encoders, and procedural houses of three rooms, the goal 4 m away or more."""
 
 MAIN = ("none", "codebook", "twin")
-FEWER = {
-    f"{variant}/{setting}": (5 if setting == "houses" else 0)
-    for variant in VARIANTS
-    for setting in SETTINGS
-    if variant not in MAIN
-} | {"twin/houses, imagenet": 0, "twin/houses, types": 0}
-"""The other controls get five seeds, in the main setting alone."""
+"""What the claims are about: ten seeds and the tests of transfer, in the first setting."""
+
+
+def _seeds(variant: str, setting: str) -> int:
+    """How many seeds a row gets."""
+    if setting == "rooms":
+        return 10 if variant in MAIN else 5
+    if variant not in ("none", "codebook"):
+        return 0
+    return 2 if setting == "houses" else 10
+
+
+FEWER = {Cell(v, s, 0).row: _seeds(v, s) for v in VARIANTS for s in SETTINGS if _seeds(v, s) < 10}
 
 LEARNER: dict[str, Any] = {
-    "rollout_steps": 32,
+    "rollout_steps": 16,
     "epochs": 3,
-    "minibatches": 8,
+    "minibatches": 32,
     "learning_rate": 1e-3,
     "learning_rate_end": 1e-4,
     "gamma": 0.99,
@@ -133,29 +141,29 @@ OTHERS: dict[str, dict[str, Any]] = {
 CLAIMS = (
     Claim(
         name="codebook over none",
-        estimand="success in unseen houses, codebook − none",
-        variants=("codebook/houses", "none/houses"),
+        estimand="success in unseen rooms, codebook − none",
+        variants=("codebook/rooms", "none/rooms"),
         metric="success",
         rule="two-way",
     ),
     Claim(
         name="codebook over its twin",
-        estimand="success in unseen houses, codebook − twin",
-        variants=("codebook/houses", "twin/houses"),
+        estimand="success in unseen rooms, codebook − twin",
+        variants=("codebook/rooms", "twin/rooms"),
         metric="success",
         rule="two-way",
     ),
     Claim(
         name="gain larger when generic",
         estimand="(codebook − none) with ImageNet's features − with task-relevant ones",
-        variants=("codebook/houses, imagenet", "none/houses, imagenet", "codebook/houses, types", "none/houses, types"),
+        variants=("codebook/rooms, imagenet", "none/rooms, imagenet", "codebook/rooms, types", "none/rooms, types"),
         metric="success",
         rule="two-way",
     ),
     Claim(
         name="shorter episodes",
         estimand="actions in an episode, codebook − none",
-        variants=("codebook/houses", "none/houses"),
+        variants=("codebook/rooms", "none/rooms"),
         metric="length",
         direction="below",
         rule="two-way",
@@ -163,7 +171,7 @@ CLAIMS = (
     Claim(
         name="smoother paths",
         estimand="curvature [1/m], codebook − none",
-        variants=("codebook/houses", "none/houses"),
+        variants=("codebook/rooms", "none/rooms"),
         metric="curvature",
         direction="below",
         rule="two-way",
@@ -171,26 +179,26 @@ CLAIMS = (
     Claim(
         name="presence is lost",
         estimand="area under the curve of types in view, behind - before the filter",
-        variants=("codebook/houses",),
+        variants=("codebook/rooms",),
         metric="presence, behind - before",
         direction="below",
     ),
     Claim(
         name="the goal is kept",
         estimand="area under the curve of the goal in view, behind - before",
-        variants=("codebook/houses",),
+        variants=("codebook/rooms",),
         metric="goal in view, behind - before",
     ),
     Claim(
         name="its distance is kept",
         estimand="explained variance of the distance to the goal, behind - before",
-        variants=("codebook/houses",),
+        variants=("codebook/rooms",),
         metric="distance, behind - before",
     ),
     Claim(
         name="eyes alone adapt better",
         estimand="success in RoboTHOR after tuning what is before the filter, codebook − none",
-        variants=("codebook/houses", "none/houses"),
+        variants=("codebook/rooms", "none/rooms"),
         metric="success, layout, tuned",
         rule="two-way",
     ),
@@ -203,7 +211,7 @@ COLUMNS = {
     "length": "actions",
     "curvature": "curvature [1/m]",
     "collisions": "collisions",
-    "success, near": "success, goal to 6 m [1]",
+    "success, near": "success, goal to 3 m [1]",
     "success, far": "success, farther [1]",
     "success, layout": "success, RoboTHOR [1]",
     "success, layout, tuned": "the same, tuned [1]",
@@ -217,10 +225,10 @@ _TOLD = ("success", "spl", "sel", "length", "curvature", "collisions")
 def run(cell: Cell, budget: Searches) -> dict[str, Any]:
     """Train an agent, test it in unseen houses and on what else is new, and read its features."""
     setting = SETTINGS[cell.setting]
-    home = {**setting["world"], "houses": budget.houses}
+    home = {**setting["world"], "houses": min(budget.houses, setting["world"]["houses"])}
     config = PPOConfig(
         env_id=WORLD,
-        env_params={**home, "guide": True},
+        env_params={**home, "guide": True, "failure_reward": -2.0},
         seed=cell.seed + 1,  # the learner was tried out on seed 0
         num_envs=budget.rows,
         total_steps=budget.steps,
@@ -236,16 +244,22 @@ def run(cell: Cell, budget: Searches) -> dict[str, Any]:
     unseen = {**home, "split": "test", "duration": budget.duration}
     told = test(agent, budget.episodes, {**unseen, "expert": True})
     measured: dict[str, Any] = {name: np.round(told[name], 4) for name in _TOLD}
-    far = told["distance_bin"] == 3
+    far = told["distance_bin"] >= 2
     for name, which in (("near", ~far), ("far", far)):
         measured[f"success, {name}"] = told["success"][which].mean() if which.any() else 0.0
-    for name, other in OTHERS.items():
-        measured[f"success, {name}"] = test(agent, budget.episodes, {**unseen, **other})["success"]
-    layout = OTHERS["layout"]
-    there = {**home, **layout, "split": "train", "guide": True}
-    tuned = tune(agent, replace(config, env_params=there, total_steps=budget.tune_steps, learning_rate=3e-4))
-    measured["success, layout, tuned"] = test(tuned, budget.episodes, {**unseen, **layout})["success"]
+    if cell.setting == "rooms" and cell.variant in MAIN:
+        measured |= transfer(agent, config, budget, unseen)
     return {**measured, **read(agent, home, budget.frames), **curve(rows)}
+
+
+def transfer(agent: Agent, config: PPOConfig, budget: Searches, unseen: dict[str, Any]) -> dict[str, Any]:
+    """Success in what is new, by name, and in another layout after tuning what is before the filter there."""
+    episodes = budget.episodes // 2
+    measured = {f"success, {name}": test(agent, episodes, {**unseen, **OTHERS[name]})["success"] for name in OTHERS}
+    layout = OTHERS["layout"]
+    there = {**config.env_params, **layout, "split": "train"}
+    tuned = tune(agent, replace(config, env_params=there, total_steps=budget.tune_steps, learning_rate=3e-4))
+    return {**measured, "success, layout, tuned": test(tuned, episodes, {**unseen, **layout})["success"]}
 
 
 def curve(rows: list[dict[str, str]]) -> dict[str, Any]:
@@ -277,15 +291,17 @@ def figures(results: Results) -> dict[str, Figure]:
 PAGE = """# What does a codebook filter do for early training?
 
 `$command` prints this page. The agent of *Selective visual representations* (Eftekhar et al., ICLR 2024,
-arXiv:2311.04193) looks for things in houses that it has not seen: a frozen encoder, fusion with the goal, a filter,
+arXiv:2311.04193) looks for things in rooms that it has not seen: a frozen encoder, fusion with the goal, a filter,
 a GRU. Everything but the filter is the same in all rows. Where the paper trained for 500 million steps by
-reinforcement alone, a cell here has 300 thousand, and imitates a guide that knows the way beside PPO: with a weight
+reinforcement alone, a cell here has 61 thousand, and imitates a guide that knows the way beside PPO: with a weight
 that falls from 1 to 0.1, and with a share of the rows that the guide itself walks, from 0.6 to none. The claims are
 about such early training and nothing else.
 
-Settings: procedural houses of three rooms with the goal 4 m away or more (*houses*), with an encoder trained on our
-frames without labels (`rooms`), with ImageNet's EfficientNet-Lite0 (*imagenet*), and with one trained to tell types and
-distances (*types*); and AI2-THOR's single rooms (*single rooms*). Actions are drawn from the policy, as in training.
+Settings: AI2-THOR's single rooms, trained in 80 and tested in 20 others, with an encoder trained on our frames without
+labels (*rooms*), with ImageNet's EfficientNet-Lite0 (*imagenet*), and with one trained to name what is seen (*types*);
+and procedural houses of three rooms with the goal 4 m away or more (*houses*), where nothing is learnt in so few steps:
+two seeds show that. Goals are the six of the Habitat challenge of 2022; an episode has 120 actions. Actions are drawn
+from the policy, as in training.
 
 ## Claims
 
@@ -300,7 +316,8 @@ $claims
 ## Rows
 
 Mean over seeds with its 95 % t interval, on the same held-out episodes for all. What each control takes away is said in
-`agents/filters.py`. *Tuned* is after 50 thousand more steps in RoboTHOR's training rooms of what is before the filter.
+`agents/filters.py`. *Tuned* is after 20 thousand more steps in RoboTHOR's training rooms of what is before the
+filter. Empty: not measured.
 
 $rows
 
@@ -310,7 +327,9 @@ $rows
 
 ## What was tuned
 
-The learner's settings were tried out without a filter, on training seed 0, which is not used here.
+The learner's settings were tried out without a filter, on training seed 0, which is not used here; what helped most
+were more and smaller minibatches. With the codebook there was one trial, on that seed too, in which it did better than
+none: that was known when the runs began. The claims are the paper's, and older.
 
 ## Cost
 

@@ -284,21 +284,22 @@ class Results:
         return list(dict.fromkeys(cell.row for cell in self.planned))
 
     def by_seed(self, row: str, metric: str) -> dict[int, NDArray[np.float64]]:
-        """Seed -> what was measured, () or (E,) float64, of the finished cells of a row.
+        """Seed -> what was measured, () or (E,) float64, of the finished cells of a row that have measured it.
 
         Raises:
-            ValueError: for an unknown row or metric; it names the nearest.
+            ValueError: for an unknown row, or a metric that no cell of a complete grid has measured; it names the
+                nearest.
         """
         if row not in self.rows:
             raise ValueError(f"unknown row {row!r}{did_you_mean(row, self.rows)}")
-        found = {}
-        for cell, record in self.records.items():
-            if cell.row == row:
-                measured = record["measured"]
-                if metric not in measured:
-                    raise ValueError(f"{cell}: unknown metric {metric!r}{did_you_mean(metric, list(measured))}")
-                found[cell.seed] = np.asarray(measured[metric], np.float64)
-        return found
+        known = {name for record in self.records.values() for name in record["measured"]}
+        if self.complete and metric not in known:
+            raise ValueError(f"unknown metric {metric!r}{did_you_mean(metric, sorted(known))}")
+        return {
+            cell.seed: np.asarray(record["measured"][metric], np.float64)
+            for cell, record in self.records.items()
+            if cell.row == row and metric in record["measured"]
+        }
 
     def values(self, row: str, metric: str) -> NDArray[np.float64]:
         """(S,) one number for each finished seed of a row: the metric, or its mean where it is a list."""
