@@ -50,6 +50,7 @@ class Question:
         task: What there is to do.
         rules: Of thumb, see `foveal.llm_teacher.heuristics`.
         cases: Of similar scenes, the most similar one last; see `foveal.llm_teacher.memory`.
+        similarities: Of each case, in [0, 1].
     """
 
     scene: str
@@ -58,6 +59,7 @@ class Question:
     task: str = _ANY_TASK
     rules: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
+    similarities: tuple[float, ...] = ()
 
 
 def task_of(world: str) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-import numpy as np
-
 from foveal.envs.batch import BatchEnv
 from foveal.envs.scene import Scene
 from foveal.llm_teacher.cache import Cache, Table
-from foveal.llm_teacher.heuristics import RuleTeacher
+from foveal.llm_teacher.practice import practise
 from foveal.llm_teacher.teacher import Teacher
 
 
@@ -29,33 +27,21 @@ class Met(NamedTuple):
 
 
 def meet(env: BatchEnv, *, steps: int, seed: int = 0) -> list[Met]:
-    """The scenes of a world, those met most often first.
-
-    A student that learns is anywhere between one that knows nothing and a good one: half of the rows are driven at
-    random, the others by the rule teacher with a random action in ten.
+    """The scenes that a student meets in a world (`practise`), those met most often first.
 
     Args:
         env: With ``risk=True``, in autoreset mode ``next_step``.
         steps: Of all rows.
         seed: Of the episodes and of the random actions.
     """
-    world, rows = env.unwrapped, env.num_envs
-    rules, random = RuleTeacher(world), np.random.default_rng(seed)
-    observations, infos = env.reset(seed=seed)
-    starts, ended = np.ones(rows, np.bool_), np.zeros(rows, np.bool_)
     times: dict[int, int] = {}
     scenes: dict[int, Scene] = {}
-    for _ in range(steps):
-        keys = infos["risk"]["key"].tolist()
+    for moment in practise(env, steps=steps, seed=seed):
+        keys = moment.infos["risk"]["key"].tolist()
         new = {key: row for row, key in reversed(list(enumerate(keys))) if key not in times}
-        scenes |= dict(zip(new, world.describe(list(new.values())), strict=True))
+        scenes |= dict(zip(new, env.unwrapped.describe(list(new.values())), strict=True))
         for key in keys:
             times[key] = times.get(key, 0) + 1
-        advised = rules.advise(world, observations, infos, starts).probabilities.argmax(1)
-        astray = (np.arange(rows) % 2 == 0) | (random.random(rows) < 0.1)
-        actions = np.where(astray, random.integers(len(world.action_names), size=rows), advised)
-        observations, _, terminated, truncated, infos = env.step(actions)
-        starts, ended = ended, terminated | truncated  # the step after an end begins an episode
     order = sorted(times, key=lambda key: (-times[key], key))
     return [Met(key, times[key], scenes[key]) for key in order]
 

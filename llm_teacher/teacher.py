@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -20,7 +20,7 @@ from foveal.envs.scene import Scene
 from foveal.llm_teacher.answer import Answer, InvalidAnswer, certainty, parse
 from foveal.llm_teacher.heuristics import HEURISTICS
 from foveal.llm_teacher.limits import Meter
-from foveal.llm_teacher.memory import Memory
+from foveal.llm_teacher.memory import Memory, Recalled, vote
 from foveal.llm_teacher.prompts import (
     MEANINGS,
     Messages,
@@ -34,7 +34,7 @@ from foveal.llm_teacher.prompts import (
 )
 from foveal.llm_teacher.risk import to_numbers, to_text
 
-Mode = Literal["reason", "score"]
+Mode = Literal["reason", "score", "vote"]
 
 
 class Teacher:
@@ -43,11 +43,12 @@ class Teacher:
     In mode ``reason`` the model thinks aloud and ends with JSON; a reply that cannot be used gets one more try. In mode
     ``score``, for models too small for that, nothing is generated: an action's score is how much likelier its word is
     to come next after this scene than after one of which nothing is known, PMI_DC of Holtzman et al. (arXiv
-    2104.08315, eq. 3); probabilities are the softmax of the scores.
+    2104.08315, eq. 3); probabilities are the softmax of the scores. In mode ``vote`` no model is asked: similar cases
+    of the memory vote (`foveal.llm_teacher.memory.vote`), which is what a model that reads them has to beat.
 
     Args:
         model: A LangChain chat model, see `chat_model`; for ``score`` one that tells likelihoods, as OpenAI's and
-            llama.cpp's do.
+            llama.cpp's do; None for ``vote``.
         env: The world, made with ``risk=True``, with meta-actions.
         name: Of the model, in caches.
         mode: How it is asked.
@@ -63,12 +64,12 @@ class Teacher:
         runnable: The LangChain runnable from ``{"question": Question}`` to `Answer`.
 
     Raises:
-        ValueError: for a world without risk or meta-actions.
+        ValueError: for a world without risk or meta-actions, or a model, or memory, that the mode needs and has not.
     """
 
     def __init__(
         self,
-        model: BaseChatModel,
+        model: BaseChatModel | None,
         env: BatchEnv,
         *,
         name: str,
@@ -80,8 +81,10 @@ class Teacher:
         meter: Meter | None = None,
         likeliest: int = 20,
     ) -> None:
-        if mode not in ("reason", "score"):
-            raise ValueError(f"mode={mode!r}: must be 'reason' or 'score'")
+        if mode not in get_args(Mode):
+            raise ValueError(f"mode={mode!r}: must be {', '.join(map(repr, get_args(Mode)))}")
+        if (memory if mode == "vote" else model) is None:
+            raise ValueError(f"mode={mode!r} needs a {'memory' if mode == 'vote' else 'model'}")
         if not getattr(env.unwrapped.params, "risk", False):
             raise ValueError("the teacher reads risk: make the world with risk=True")
         self.actions = env.unwrapped.action_names
@@ -91,14 +94,15 @@ class Teacher:
         self._task = task_of(type(env.unwrapped).__name__)
         self._rules = tuple(rule.text for rule in HEURISTICS) if heuristics else ()
         self._priors: dict[str, list[float]] = {}
-        asked = model if mode == "reason" else model.bind(logprobs=True, top_logprobs=likeliest, max_tokens=1)
-        self._model = RunnableLambda(partial(self._call, asked))
-        if mode == "reason":
+        if mode == "vote":
+            self.runnable: Runnable[Any, Any] = RunnableLambda(self._vote)
+        elif mode == "reason":
+            self._model = RunnableLambda(partial(self._call, model))
             once = RunnableLambda(self._reason)
-            self.runnable: Runnable[Any, Any] = once.with_fallbacks(
-                [once], exceptions_to_handle=(InvalidAnswer,), exception_key="fault"
-            )
+            self.runnable = once.with_fallbacks([once], exceptions_to_handle=(InvalidAnswer,), exception_key="fault")
         else:
+            scores = model.bind(logprobs=True, top_logprobs=likeliest, max_tokens=1)
+            self._model = RunnableLambda(partial(self._call, scores))
             self.runnable = RunnableLambda(self._score)
         self.source = f"{name} {mode} {self._fingerprint()}"
 
@@ -108,14 +112,18 @@ class Teacher:
         allowed = allowed_actions(scene.risk.key, self.actions)
         text = to_text(scene, allowed)
         found = self.memory.recall(text, to_numbers(scene), self.recalled) if self.memory else []
-        cases = [one.case for one in reversed(found)]
+        found.reverse()
+        cases = [one.case for one in found]
         if not self.risk:
             text, cases = without_risk(text), [replace(case, text=without_risk(case.text)) for case in cases]
-        return Question(text, self.actions, allowed, self._task, self._rules, tuple(cases))
+        return Question(
+            text, self.actions, allowed, self._task, self._rules, tuple(cases), tuple(one.similarity for one in found)
+        )
 
     def prompt(self, question: Question) -> Messages:
-        """The messages that are sent for a question."""
-        return reasoning(question) if self.mode == "reason" else scoring(question)
+        """The messages that are sent for a question; none where nobody is asked."""
+        prompts = {"reason": reasoning, "score": scoring}
+        return prompts[self.mode](question) if self.mode in prompts else []
 
     def ask(self, scene: Scene) -> Answer | None:
         """Ask about a scene, and wait for the answer.
@@ -154,19 +162,19 @@ class Teacher:
         if prior is None:
             prior = self._priors[key] = chain.invoke(neutral(question))
         scores = [now - before for now, before in zip(chain.invoke(question), prior, strict=True)]
-        best = max(scores)
-        odds = [
-            math.exp(score - best) if name in question.allowed else 0.0
-            for name, score in zip(question.actions, scores, strict=True)
-        ]
-        if not (total := sum(odds)) > 0:
-            raise InvalidAnswer("no allowed action has any likelihood")
-        values = [value / total for value in odds]
+        best = max(scores[place] for place, name in enumerate(question.actions) if name in question.allowed)
+        values = [math.exp(min(0.0, score - best)) for score in scores]
         told = ", ".join(f"{word} {score:+.2f}" for word, score in zip(words, scores, strict=True))
-        sure = certainty(
-            [value for name, value in zip(question.actions, values, strict=True) if name in question.allowed]
-        )
-        return Answer(tuple(values), sure, f"log-likelihoods less their priors: {told}")
+        return _among(question, values, f"log-likelihoods less their priors: {told}")
+
+    def _vote(self, asked: dict[str, Any]) -> Answer:
+        """What the cases recalled say, without a model."""
+        question = asked["question"]
+        found = [Recalled(*one) for one in zip(question.cases, question.similarities, strict=True)]
+        if not found:
+            raise InvalidAnswer("nothing is recalled")
+        told = f"{len(found)} cases, the nearest {found[-1].case.action} with {found[-1].case.outcome}"
+        return _among(question, vote(found, question.actions).tolist(), told)
 
     def _read(self, read: Callable[[AIMessage], Any]) -> Callable[[AIMessage], Any]:
         """The same, with what cannot be read on the meter."""
@@ -204,6 +212,16 @@ class Teacher:
             [asdict(c) for c in self.memory.cases] if self.memory else [],
         ]
         return _digest(parts)[:12]
+
+
+def _among(question: Question, odds: Sequence[float], reason: str) -> Answer:
+    """An answer with such odds (A,) of the allowed actions and none of the others, as sure as they are uneven."""
+    odds = [value if name in question.allowed else 0.0 for name, value in zip(question.actions, odds, strict=True)]
+    if not (total := sum(odds)) > 0:
+        raise InvalidAnswer("no allowed action has any likelihood")
+    values = [value / total for value in odds]
+    counted = [value for name, value in zip(question.actions, values, strict=True) if name in question.allowed]
+    return Answer(tuple(values), certainty(counted), reason)
 
 
 def _digest(data: Any) -> str:

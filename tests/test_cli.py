@@ -233,6 +233,7 @@ def test_help_tells_options_with_units(command, capsys):
         "bench",
         "teacher ask",
         "teacher table",
+        "teacher remember",
     )
     assert main(["--help"]) == 0
     assert f"  {command} " in capsys.readouterr().out

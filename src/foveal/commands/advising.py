@@ -44,9 +44,9 @@ def served(name: str | None, base_url: str | None, timeout_s: float) -> Iterator
 
 def teacher_of(
     env: Any,
-    model: BaseChatModel,
+    model: BaseChatModel | None,
     name: str,
-    mode: Literal["reason", "score"] | None = None,
+    mode: Literal["reason", "score", "vote"] | None = None,
     **options: Any,
 ) -> Teacher:
     """A teacher for a world; the small local model is asked for likelihoods, others for reasons, unless `mode` says so.

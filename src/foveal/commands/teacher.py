@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from foveal.llm_teacher.answer import Answer
     from foveal.llm_teacher.teacher import Teacher
 
+VOTERS = 9
+"""Cases that vote."""
+
 
 @dataclass(frozen=True)
 class Serve:
@@ -56,9 +59,9 @@ class _Asks:
     local model, which is started for this. Keys come from the environment only."""
     base_url: str | None = None
     """Of an OpenAI-compatible server, such as http://127.0.0.1:8080/v1; its key, if any, is FOVEAL_API_KEY."""
-    mode: Literal["reason", "score"] | None = None
-    """Whether the model reasons and answers in JSON, or its likelihoods of the actions' words are taken; by default
-    score for the local model, reason for others."""
+    mode: Literal["reason", "score", "vote"] | None = None
+    """Whether the model reasons and answers in JSON, or its likelihoods of the actions' words are taken, or no model is
+    asked and similar cases of --memory vote; by default score for the local model, reason for others."""
     set: Settings = ()
     """A parameter of the world (`foveal list ENV` shows them), such as oncoming_density=20."""
     heuristics: bool = True
@@ -66,7 +69,7 @@ class _Asks:
     risk: bool = True
     """Whether it is told times to collision and to conflict points."""
     memory: Path | None = None
-    """JSON file with cases of the past, to be told the most similar ones."""
+    """JSON file with cases of the past (`foveal teacher remember`), to be told the most similar ones."""
     timeout: float = 60.0
     """For each call of the model [s]."""
     seed: int = 0
@@ -79,13 +82,9 @@ class _Asks:
             raise BadInput(f"--timeout {self.timeout:g}: must be in (0, 3600]")
         if self.base_url is not None and self.model is None:
             raise BadInput("--base-url needs --model: the name that the server knows it by")
-        params = world_params(self.env, self.set)
-        with contextlib.suppress(BadInput):
-            params |= world_params(self.env, ["risk=true"])
-        env = make_world(self.env, params, num_envs=rows)
-        if "risk" not in params or "IDLE" not in env.action_names:
-            raise BadInput(f"{self.env}: the teacher needs a driving world with meta-actions")
-        return env
+        if self.mode == "vote" and (self.memory is None or self.model is not None):
+            raise BadInput("--mode vote needs --memory, and no --model")
+        return _world(self.env, self.set, rows)
 
     @contextlib.contextmanager
     def _teacher(self, env: Any) -> Iterator[Teacher]:
@@ -97,8 +96,12 @@ class _Asks:
             if self.memory is not None:
                 memory = Memory()
                 memory.load(self.memory)
+        options: dict[str, Any] = {"memory": memory, "heuristics": self.heuristics, "risk": self.risk}
+        if self.mode == "vote":
+            yield teacher_of(env, None, "memory", "vote", recalled=VOTERS, **options)
+            return
         with served(self.model, self.base_url, self.timeout) as (model, name):
-            yield teacher_of(env, model, name, self.mode, memory=memory, heuristics=self.heuristics, risk=self.risk)
+            yield teacher_of(env, model, name, self.mode, **options)
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,55 @@ class Tabulate(_Asks):
         share = coverage(table, met)
         print(f"{asked} asked now, {len(table.answers)} known of {teacher.source}: {share:.1%} of the decisions")
         print(f"saved {self.out}")
+
+
+@dataclass(frozen=True)
+class Remember:
+    """Drive, and save what was done in which scenes and what came of it, as a memory for the teacher."""
+
+    env: Annotated[str, Positional, arg(metavar="ENV")]
+    """A driving world with meta-actions, such as foveal/LeftTurn-v0."""
+    set: Settings = ()
+    """A parameter of the world (`foveal list ENV` shows them), such as oncoming_density=20."""
+    episodes: int = 200
+    """Of a drive at random and by the rule teacher [1]."""
+    seed: int = 0
+    """Of the first episode [1]."""
+    out: Path = Path("memory.json")
+    """JSON file; the cases that are already in it stay."""
+
+    def run(self) -> None:
+        """Drive, and save."""
+        from foveal.llm_teacher.memory import Memory
+        from foveal.llm_teacher.practice import remember
+
+        checked_seed(self.seed)
+        if not 0 < self.episodes <= 100_000:
+            raise BadInput(f"--episodes {self.episodes}: must be in [1, 100000]")
+        env, memory = _world(self.env, self.set, 16), Memory()
+        with told_as(BadInput, ValueError, OSError):
+            if self.out.exists():
+                memory.load(self.out)
+            came = remember(env, memory, episodes=self.episodes, seed=self.seed)
+        with told_as(Failure, OSError):
+            memory.save(self.out)
+        told = ", ".join(f"{count} {outcome}" for outcome, count in came.items())
+        print(f"{told}: {len(memory.cases)} cases\nsaved {self.out}")
+
+
+def _world(env_id: str, settings: Settings, rows: int) -> Any:
+    """A world that a teacher can read.
+
+    Raises:
+        BadInput: for one that it cannot.
+    """
+    params = world_params(env_id, settings)
+    with contextlib.suppress(BadInput):
+        params |= world_params(env_id, ["risk=true"])
+    env = make_world(env_id, params, num_envs=rows)
+    if "risk" not in params or "IDLE" not in env.action_names:
+        raise BadInput(f"{env_id}: the teacher needs a driving world with meta-actions")
+    return env
 
 
 def _asked(teacher: Teacher, scene: Any) -> Answer | None:
