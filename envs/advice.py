@@ -38,6 +38,16 @@ class Advice(NamedTuple):
         even = np.full((rows, actions), 1 / actions, np.float32)
         return cls(even, np.zeros(rows, np.float32), np.zeros(rows, np.int64), np.zeros(rows, np.bool_))
 
+    def only(self, rows: NDArray[np.bool_]) -> Advice:
+        """The advice of those of the rows (N,) that have any, and none for the others, in arrays of its own."""
+        valid, none = self.valid & rows, Advice.none(*self.probabilities.shape)
+        return Advice(
+            np.where(valid[:, None], self.probabilities, none.probabilities),
+            np.where(valid, self.confidence, none.confidence),
+            np.where(valid, self.age, none.age),
+            valid,
+        )
+
     def packed(self) -> NDArray[np.float32]:
         """As one observation (N, A + 3) float32: the probabilities, the confidence, the age, and 1 where valid."""
         told = (self.confidence, self.age, self.valid)

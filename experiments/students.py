@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ from numpy.typing import NDArray
 from foveal.agents.advisers import Degraded, Marginal, Planned, Shuffled
 from foveal.agents.agent import Agent
 from foveal.agents.config import PPOConfig
-from foveal.agents.evaluation import evaluate, first_episodes
+from foveal.agents.evaluation import Policy, evaluate, first_episodes
 from foveal.agents.ppo import PPO
 from foveal.agents.rollouts import make_world
+from foveal.agents.sb3 import make_sb3_vec_env
 from foveal.agents.suites import Setting
 from foveal.envs.advice import ADVICE, Advised, Adviser
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
+from foveal.llm_teacher.cache import Table
 from foveal.llm_teacher.heuristics import RuleTeacher
+from foveal.llm_teacher.schedule import Asking, Gated, Schedule
 
 FIRST_EPISODE = EVALUATION_SEEDS + 3_000_000
 CURVE_EPISODE = EVALUATION_SEEDS + 4_000_000
@@ -37,7 +41,8 @@ def adviser_for(name: str, world: BatchEnv, options: dict[str, Any]) -> Adviser:
             option ``"of"`` names, its ``"marginal"``, or ``"shuffled"``, its advice about other scenes.
         world: To advise on.
         options: ``"env_id"`` and ``"params"`` of the world; ``"accuracy"`` and ``"kind"``, to degrade it; ``"share"``
-            of the scenes, of a planner; ``"table"``, the path of a table, and ``"schedule"``, when to look into it.
+            of the scenes, of a planner; ``"table"``, the name of a table, see `table_path`, and ``"schedule"``, when to
+            look into it, or when to ask another.
 
     Raises:
         ValueError: for an unknown name, or a table that is not there.
@@ -55,16 +60,21 @@ def adviser_for(name: str, world: BatchEnv, options: dict[str, Any]) -> Adviser:
     elif name == "shuffled":
         adviser = Shuffled(adviser_for(options["of"], world, options))
     elif name == "table":
-        from foveal.llm_teacher.cache import Table
-        from foveal.llm_teacher.schedule import Asking, Schedule
-
-        path = Path(options["table"].format(world=type(world).__name__))
-        adviser = Asking(world, table=Table.load(path), schedule=Schedule(**options.get("schedule", {})))
+        adviser = Asking(
+            world, table=Table.load(table_path(options["table"])), schedule=Schedule(**options.get("schedule", {}))
+        )
     else:
         raise ValueError(f"unknown adviser {name!r}")
+    if "schedule" in options and name != "table":
+        adviser = Gated(adviser, Schedule(**options["schedule"]))
     if "accuracy" in options:
         adviser = Degraded(adviser, options["accuracy"], kind=options.get("kind", "random"))
     return adviser
+
+
+def table_path(name: str) -> Path:
+    """The file of a table of answers that comes with the experiment."""
+    return Path(__file__).with_name("advice") / f"{name}.json"
 
 
 def marginal(world: BatchEnv, adviser: Adviser, steps: int = 60) -> NDArray[np.float64]:
@@ -107,6 +117,56 @@ def taught(
             learner.policy.train()
             curve.append((learner.step_count, float(told["success"].mean())))
     return Agent(learner.policy, config, world), curve, measured
+
+
+def taught_by_sb3(
+    algorithm: str, options: dict[str, Any], rows: int, seed: int, steps: int, setting: Setting, episodes: int = ROWS
+) -> tuple[Policy, Curve]:
+    """Train an agent of Stable-Baselines3; the curve is measured as that of `taught`.
+
+    Args:
+        algorithm: ``"PPO"`` or ``"DQN"``, with its MlpPolicy.
+        options: Its keyword arguments; a ``learning_rate`` falls to 0 over the training, as our learner's does.
+        rows: Of its world.
+        seed: Of its weights and draws; episodes begin at seed x rows.
+        steps: Environment steps.
+        setting: That it is in.
+        episodes: Of each point of the curve.
+    """
+    import stable_baselines3
+
+    world = make_sb3_vec_env(setting.env_id, rows, **{**setting.params, "risk": False})
+    rate = options["learning_rate"]
+    learner = getattr(stable_baselines3, algorithm)(
+        "MlpPolicy", world, seed=seed, device="cpu", **{**options, "learning_rate": lambda left: rate * left}
+    )
+    world.seed(seed * rows)
+
+    def policy(observations: Any) -> Any:
+        return learner.predict(observations, deterministic=True)[0]
+
+    curve: Curve = []
+
+    def measured(*_: Any) -> bool:
+        if len(curve) < POINTS and learner.num_timesteps >= round(steps * (len(curve) + 1) / POINTS):
+            told = driven(policy, setting, episodes, CURVE_EPISODE)
+            curve.append((int(learner.num_timesteps), float(told["success"].mean())))
+        return True
+
+    learner.learn(steps, callback=measured)
+    return policy, curve
+
+
+def decision_ms(policy: Policy, setting: Setting, decisions: int = 200) -> float:
+    """Median time that a policy takes to decide for a single row, ms."""
+    world = make_world(setting.env_id, 1, {**setting.params, "risk": False})
+    observations, _ = world.reset(seed=FIRST_EPISODE)
+    taken = []
+    for _ in range(decisions):
+        begin = time.perf_counter()
+        policy(observations)
+        taken.append(time.perf_counter() - begin)
+    return 1000 * float(np.median(taken))
 
 
 def driven(agent: Any, setting: Setting, episodes: int, seed: int = FIRST_EPISODE) -> dict[str, NDArray[np.float64]]:

@@ -60,6 +60,61 @@ class Schedule:
         if self.hold < 1:
             raise ValueError(f"hold={self.hold}: must be at least 1")
 
+    def asks(
+        self,
+        begun: NDArray[np.int64],
+        risk: NDArray[np.float32],
+        drawn: NDArray[np.float64],
+        *,
+        decisions: int = 0,
+        unsure: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Which rows ask now (N,).
+
+        Args:
+            begun: (N,), decisions since each row's episode began.
+            risk: (N, M), as ``infos["risk"]["row"]`` has it.
+            drawn: (N,) numbers in [0, 1), the lot.
+            decisions: Of all rows together so far.
+            unsure: (N,), entropy of the student's last decisions as a share of the largest; None: unknown.
+        """
+        asks = np.zeros(len(begun), np.bool_)
+        if self.until and decisions > self.until:
+            return asks
+        if self.every:
+            asks |= begun % self.every == 0
+        if self.risk_s:
+            first = np.minimum(risk[:, TTCP], risk[:, TTCP_OTHER])
+            conflict = np.maximum(first, np.abs(risk[:, TTCP_DIFFERENCE]))
+            asks |= np.minimum(np.minimum(risk[:, TTC], risk[:, TTC_2D]), conflict) < self.risk_s
+        if self.entropy and unsure is not None:
+            asks |= unsure > self.entropy
+        return asks | (drawn < self.chance)
+
+
+class Gated:
+    """An `Adviser` that passes another's advice on only where a schedule would ask for it, and does not hold it.
+
+    Args:
+        adviser: The other.
+        schedule: When to ask.
+        seed: Of the lot, `Schedule.chance`.
+    """
+
+    def __init__(self, adviser: Adviser, schedule: Schedule, *, seed: int = 0) -> None:
+        self.adviser, self.schedule = adviser, schedule
+        self._random = np.random.default_rng(seed)
+        self._begun, self._decisions = np.zeros(0, np.int64), 0
+
+    def advise(self, env: BatchEnv, observations: Any, infos: dict[str, Any], starts: NDArray[np.bool_]) -> Advice:
+        """See `foveal.envs.advice.Adviser`."""
+        advice, rows = self.adviser.advise(env, observations, infos, starts), len(starts)
+        self._begun = np.where(starts, 0, (self._begun if len(self._begun) == rows else np.zeros(rows, np.int64)) + 1)
+        self._decisions += rows
+        drawn = self._random.random(rows)
+        asks = self.schedule.asks(self._begun, infos["risk"]["row"], drawn, decisions=self._decisions)
+        return advice.only(asks)
+
 
 class _Asker(NamedTuple):
     """Who waits for an answer: a row in an episode, since a step."""
@@ -162,14 +217,18 @@ class Asking:
         self._held.age[:] += 1
         self._held.valid[:] &= ~starts & (self._held.age < self.schedule.hold)
         self._take()
-        asking = np.flatnonzero(self._asks(infos["risk"]["row"]))
+        drawn = self._random.random(len(starts))  # always drawn: the lot does not depend on the rest
+        unsure = None if self.entropy is None else self.entropy / math.log(len(self.actions))
+        decisions = self._step * len(starts)
+        asks = self.schedule.asks(self._begun, infos["risk"]["row"], drawn, decisions=decisions, unsure=unsure)
+        asking = np.flatnonzero(asks)
         refused = self._put(env, asking, infos["risk"]["key"])
         if refused.size and self.fallback is not None:
             other = self.fallback.advise(env, observations, infos, starts)
             refused = refused[other.valid[refused]]
             self._hold(refused, other.probabilities[refused], other.confidence[refused], 0)
             self._count["fallback"] += refused.size
-        return self._advice()
+        return self._held.only(self._held.valid)
 
     def counters(self) -> dict[str, float]:
         """What has happened so far, for a run's metrics.
@@ -214,23 +273,6 @@ class Asking:
         self._episode = np.zeros(rows, np.int64)
         self._step = 0
         self._askers = {key: [] for key in self._askers}
-
-    def _asks(self, risk: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which rows ask now, by the schedule (N,)."""
-        when = self.schedule
-        asks = np.zeros(len(risk), np.bool_)
-        drawn = self._random.random(len(risk)) < when.chance  # always drawn: the lot does not depend on the rest
-        if when.until and self._step * len(risk) > when.until:
-            return asks
-        if when.every:
-            asks |= self._begun % when.every == 0
-        if when.risk_s:
-            first = np.minimum(risk[:, TTCP], risk[:, TTCP_OTHER])
-            conflict = np.maximum(first, np.abs(risk[:, TTCP_DIFFERENCE]))
-            asks |= np.minimum(np.minimum(risk[:, TTC], risk[:, TTC_2D]), conflict) < when.risk_s
-        if when.entropy and self.entropy is not None:
-            asks |= self.entropy > when.entropy * math.log(len(self.actions))
-        return asks | drawn
 
     def _put(self, env: BatchEnv, rows: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Answer rows that ask from the table, and ask about the others; those that the teacher may not be asked of."""
@@ -294,17 +336,6 @@ class Asking:
     def _hold(self, rows: NDArray[np.int64], probabilities: Any, confidence: Any, age: int) -> None:
         self._held.probabilities[rows], self._held.confidence[rows] = probabilities, confidence
         self._held.age[rows], self._held.valid[rows] = age, True
-
-    def _advice(self) -> Advice:
-        """What is held, as arrays of the caller's own: even and 0 where there is none."""
-        none = Advice.none(*self._held.probabilities.shape)
-        valid = self._held.valid.copy()
-        return Advice(
-            np.where(valid[:, None], self._held.probabilities, none.probabilities),
-            np.where(valid, self._held.confidence, none.confidence),
-            np.where(valid, self._held.age, none.age),
-            valid,
-        )
 
     def _work(self) -> None:
         """Ask what is put, one after another: the body of a thread."""

@@ -7,7 +7,8 @@ from foveal.envs.advice import Advice
 from foveal.envs.driving.risk import TTC, TTC_2D, TTCP, TTCP_DIFFERENCE, TTCP_OTHER
 from foveal.llm_teacher.answer import Answer
 from foveal.llm_teacher.cache import Cache, Table
-from foveal.llm_teacher.schedule import QUEUE, Asking, Schedule
+from foveal.llm_teacher.heuristics import RuleTeacher
+from foveal.llm_teacher.schedule import QUEUE, Asking, Gated, Schedule
 
 ACTIONS = ("SLOWER", "IDLE", "FASTER")
 BRAKE = Answer((1.0, 0.0, 0.0), 0.5)
@@ -102,9 +103,7 @@ def test_the_clock_counts_from_each_episodes_beginning(left_turn):
     assert np.array(valid).T.astype(int).tolist() == [[1, 0, 0, 1, 0, 0], [1, 0, 1, 0, 0, 1]]
 
 
-def test_the_risk_gate_asks_where_a_collision_or_a_conflict_is_near(left_turn):
-    env, _ = left_turn(rows=1)
-    asking = Asking(env, table=table(), schedule=Schedule(every=0, risk_s=2.0))
+def test_the_risk_gate_asks_where_a_collision_or_a_conflict_is_near():
     risk = np.full((7, 8), 1000.0, np.float32)
     risk[1, TTC] = 1.9
     risk[2, TTC_2D] = 1.9
@@ -112,7 +111,8 @@ def test_the_risk_gate_asks_where_a_collision_or_a_conflict_is_near(left_turn):
     risk[4, [TTCP, TTCP_OTHER, TTCP_DIFFERENCE]] = 1.0, 4.0, 3.0  # the ego long before
     risk[5, [TTCP, TTCP_OTHER, TTCP_DIFFERENCE]] = 3.0, 3.5, 0.5  # not yet
     risk[6, TTC] = 2.1
-    assert asking._asks(risk).tolist() == [False, True, True, True, False, False, False]
+    asks = Schedule(every=0, risk_s=2.0).asks(np.zeros(7, int), risk, np.ones(7))
+    assert asks.tolist() == [False, True, True, True, False, False, False]
 
 
 def test_the_entropy_gate_asks_where_the_student_is_unsure(left_turn):
@@ -124,10 +124,9 @@ def test_the_entropy_gate_asks_where_the_student_is_unsure(left_turn):
 
 
 def test_the_lot_asks_as_often_as_its_chance(left_turn):
-    env, _ = left_turn(rows=1)
-    asking = Asking(env, table=table(), schedule=Schedule(every=0, chance=0.25))
-    risk = np.full((100, 8), 1000.0, np.float32)
-    share = np.mean([asking._asks(risk).mean() for _ in range(100)])
+    env, infos = left_turn(rows=100)
+    asking = Asking(env, table=table(infos["risk"]["key"]), schedule=Schedule(every=0, chance=0.25, hold=1))
+    share = np.mean([asking.advise(env, None, infos, no_starts(100)).valid.mean() for _ in range(100)])
     assert share == pytest.approx(0.25, abs=0.02)  # 4.6 standard errors
 
 
@@ -265,3 +264,22 @@ def test_schedules_out_of_range_are_refused(name, value):
         Schedule(**{name: value})
     with pytest.raises(ValueError, match="hold=0: must be at least 1"):
         Schedule(hold=0)
+
+
+def test_a_gate_passes_advice_on_where_the_schedule_asks(left_turn):
+    env, infos = left_turn(rows=64)
+    seen, starts = None, np.ones(64, np.bool_)
+    rules = RuleTeacher(env)
+    whole = rules.advise(env, seen, infos, starts)
+    every = Gated(rules, Schedule(every=3))
+    for step in range(6):
+        advice = every.advise(env, seen, infos, starts if step == 0 else ~starts)
+        assert advice.valid.all() == (step % 3 == 0) and advice.valid.any() == (step % 3 == 0)
+    never = Gated(rules, Schedule(every=0)).advise(env, seen, infos, starts)
+    assert not never.valid.any() and (never.probabilities == np.float32(1 / 3)).all() and not never.confidence.any()
+    some = Gated(rules, Schedule(every=0, chance=0.4)).advise(env, seen, infos, starts)
+    assert 10 < some.valid.sum() < 45
+    np.testing.assert_array_equal(some.probabilities[some.valid], whole.probabilities[some.valid])
+    until = Gated(rules, Schedule(every=1, until=100))
+    told = [until.advise(env, seen, infos, starts).valid.all() for _ in range(3)]
+    assert told == [True, False, False]
