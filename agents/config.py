@@ -95,7 +95,7 @@ class PPOConfig:
     guidance_part: float = _number(1.0, 0.001, 1)
     """Part of the training after which they have come to their ends [1]; below 1 the adviser is silent from then on."""
     trust_rate: float = _number(0.0, 0, 10)
-    """How fast all of them fall where the advice is worse than what the policy does itself, and rise again [1]."""
+    """How fast trust in the advice, 1 % at first, rises where it is better than the policy, and falls again [1]."""
     max_grad_norm: float = _number(0.5, 0, 1e6)
     """Longest gradient; longer ones are scaled down [1]."""
     network: str = "attention"

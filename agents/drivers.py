@@ -271,7 +271,16 @@ def _explorer(name: str) -> Callable[[BatchEnv, int], Driver]:
     return make
 
 
-EXPLORERS = ("bounce", "frontier", "oracle", "random-oracle-stop", "bounce-oracle-stop", "frontier-oracle-stop")
+EXPLORERS = (
+    "bounce",
+    "frontier",
+    "frontier-counts",
+    "frontier-model",
+    "oracle",
+    "random-oracle-stop",
+    "bounce-oracle-stop",
+    "frontier-oracle-stop",
+)
 """Those of object navigation, see `foveal.agents.explorers`."""
 DRIVERS: dict[str, Callable[[BatchEnv, int], Driver]] = {
     "random": Random,

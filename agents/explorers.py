@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.agents.priors import PRIORS, load_prior
 from foveal.envs.objectnav.expert import END, LOOK_DOWN, LOOK_UP, MOVE_AHEAD, ROTATE_LEFT, ROTATE_RIGHT, TURN
 from foveal.envs.objectnav.obstacles import LOCOBOT, MOVE_M
 from foveal.envs.objectnav.types import type_id
 from foveal.envs.objectnav.waves import wave
+from foveal.envs.objectnav.whereabouts import Whereabouts
 from foveal.envs.objectnav.world import ObjectNav
 
 Observations = dict[str, NDArray[Any]]
@@ -116,6 +118,13 @@ class Frontier(Explorer):
 
     It is a semantic explorer: once it sees a thing of the goal's category, however far away, it goes there, faces it,
     looks down and up, and ends by its own rule; from where that was in vain it does not try again.
+
+    Args:
+        env: See `Explorer`.
+        seed: See `Explorer`.
+        oracle_stop: See `Explorer`.
+        prior: What promises the goal: places beyond which it has not looked count as nearer by up to `PROMISE_M` where
+            something that promises it has been seen beside them.
     """
 
     needs = ("depth", "semantic", "gps_compass")
@@ -127,13 +136,17 @@ class Frontier(Explorer):
     NEAR_M = 0.35  # what is so near to where one stands need not be looked at
     TURN_COST, TIGHT_COST, WEAR_COST = 0.3, 2.0, 0.3  # cells: of a turn, of little room, of every action so far there
     UNKNOWN, FREE, BLOCKED, BUMPED = range(4)
+    PROMISE_M = 4.0
+    BESIDE_M = 1.5
 
-    def __init__(self, env: Any, seed: int, *, oracle_stop: bool = False) -> None:
+    def __init__(self, env: Any, seed: int, *, oracle_stop: bool = False, prior: Whereabouts | None = None) -> None:
         super().__init__(env, seed, oracle_stop=oracle_stop)
+        self.promises = None if prior is None else prior.of(env.params.categories)  # (G, T)
         shape = env.num_envs, self.CELLS, self.CELLS
         self.maps = np.zeros(shape, np.uint8)
         self.goals, self.vain = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
         self.worn = np.zeros(shape, np.float32)  # what standing there again costs, lest one goes to and fro
+        self.promised = np.zeros(shape if prior else (env.num_envs, 0, 0), np.float32)
         self.aims: list[Cell | None] = [None] * env.num_envs
         self.looks: list[list[int]] = [[] for _ in range(env.num_envs)]
         self.room, self.near = _disc(self.ROOM_M / self.CELL_M), _disc(self.NEAR_M / self.CELL_M)
@@ -143,21 +156,24 @@ class Frontier(Explorer):
         """A step or a turn towards the goal or the frontier that it aims at; to any place where all is known."""
         for row in np.flatnonzero(observations["last_action"] == 0).tolist():
             self.maps[row], self.goals[row], self.vain[row], self.worn[row] = self.UNKNOWN, False, False, 0.0
-            self.aims[row], self.looks[row] = None, []
+            self.promised[row], self.aims[row], self.looks[row] = 0.0, None, []
         points, shown = self.points(observations["depth"]), self.shown(observations)
         stops = (points[:, 2] > LOCOBOT.step) & (points[:, 2] < LOCOBOT.height) & (observations["semantic"] != _DOOR)
         places = observations["gps_compass"].astype(np.float64)
         for row, place in enumerate(places):
-            self._note_goal(row, place, points[row, :2, shown[row]])
+            self.goals[row][self._seen(place, points[row, :2, shown[row]])] = True
+            if self.promises is not None:
+                worth = self.promises[observations["goal"][row]][observations["semantic"][row]]  # (H, W)
+                np.maximum.at(self.promised[row], self._seen(place, points[row, :2, worth > 0]), worth[worth > 0])
             if self.env.tilts[row] == 0:  # else the columns of the image are no straight lines on the floor
                 self._note(row, place, points[row], stops[row])
         return np.array([self._go(row, place) for row, place in enumerate(places)])
 
-    def _note_goal(self, row: int, place: Floats, points: Floats) -> None:
-        """Where points (P, 2) of the goal are, to the right and ahead."""
+    def _seen(self, place: Floats, points: Floats) -> tuple[Any, Any]:
+        """The cells of points (P, 2) m to the right and ahead."""
         left = place[2] - np.arctan2(points[:, 0], points[:, 1])
         away = np.hypot(points[:, 0], points[:, 1])[:, None]
-        self.goals[row][self._cells(place[:2] + away * _ahead(left))] = True
+        return self._cells(place[:2] + away * _ahead(left))
 
     def _note(self, row: int, place: Floats, points: Floats, stops: NDArray[np.bool_]) -> None:
         """What is free along each column of the image, and what stands at its end."""
@@ -200,7 +216,7 @@ class Frontier(Explorer):
             if not targets.any():
                 known[known == self.BUMPED] = self.FREE  # from elsewhere it may go well
                 targets, steps = np.isfinite(steps), self.random.random(steps.shape)
-            aim = divmod(int(np.argmin(np.where(targets, steps, np.inf))), self.CELLS)
+            aim = divmod(int(np.argmin(np.where(targets, steps - self._promise(row), np.inf))), self.CELLS)
             self.aims[row] = aim
         return self._step(place, np.where(known == self.FREE, wave(aim, free) + self.worn[row], np.nan))
 
@@ -211,6 +227,15 @@ class Frontier(Explorer):
             if near.any():
                 return near
         return reached & _grown(self.maps[row] == self.UNKNOWN, _disc(1.5))
+
+    def _promise(self, row: int) -> NDArray[np.float32] | float:
+        """By how many steps each cell counts as nearer for what was seen beside it."""
+        if self.promises is None or self.goals[row].any():
+            return 0.0
+        import cv2
+
+        beside = _disc(self.BESIDE_M / self.CELL_M).view(np.uint8)
+        return np.asarray(cv2.dilate(self.promised[row], beside), np.float32) * (self.PROMISE_M / self.CELL_M)
 
     def _step(self, place: Floats, far: Floats) -> int:
         """A move, or a turn towards where one leads nearest; anything where none does.
@@ -290,6 +315,10 @@ class Oracle(Explorer):
 
 EXPLORERS: dict[str, Callable[[Any, int], Explorer]] = {"bounce": Bounce, "frontier": Frontier, "oracle": Oracle}
 """By name; "random" is the driver of all worlds."""
+EXPLORERS |= {
+    f"frontier-{name}": lambda env, seed, name=name: Frontier(env, seed, prior=load_prior(name))  # type: ignore[misc]
+    for name in PRIORS
+}
 EXPLORERS |= {
     f"{name}{ORACLE_STOP}": lambda env, seed, made=made: made(env, seed, oracle_stop=True)  # type: ignore[misc]
     for name, made in {"random": Walk, "bounce": Bounce, "frontier": Frontier}.items()

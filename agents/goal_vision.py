@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from foveal.agents import type_maps
 from foveal.agents.encoders import make_encoder
+from foveal.agents.priors import load_prior
 from foveal.agents.tensors import Tensors
 from foveal.envs.objectnav.types import TYPES, type_id
 from foveal.envs.params import did_you_mean
@@ -39,6 +40,8 @@ class GoalVision(nn.Module):
         squeezed: Units of the first layer, which reads the encoder's map.
         names: Types of the goals in their order, joined by commas: beside what it reads, the network is handed what a
             map of types (`foveal.agents.type_maps`) tells of the goal's own. The paper has nothing like it.
+        prior: A name in `foveal.agents.priors.PRIORS`: it is handed too how much of what promises the goal is at each
+            place of a map of types; needs `names`.
 
     Attributes:
         reads: The observations that it needs; others may be missing.
@@ -57,6 +60,7 @@ class GoalVision(nn.Module):
         hidden: int = 32,
         squeezed: int = 32,
         names: str = "",
+        prior: str = "",
     ) -> None:
         super().__init__()
         if not isinstance(observation_space, spaces.Dict):
@@ -69,7 +73,9 @@ class GoalVision(nn.Module):
         self.compress = nn.Linear(self.encoder.channels, squeezed)
         self.asked: Tensor
         self.register_buffer("asked", _asked(names, counts[0], self.encoder.channels), persistent=False)
-        self.join_map = nn.Linear(squeezed + self.asked.shape[1], hidden)
+        self.promises: Tensor
+        self.register_buffer("promises", _promises(prior, names, self.encoder.channels), persistent=False)
+        self.join_map = nn.Linear(squeezed + self.asked.shape[1] + bool(prior), hidden)
         self.join_goal = nn.Linear(CHANNELS, hidden, bias=False)
         self.combine = nn.Linear(hidden, CHANNELS)
         self.features_dim = CELLS * CHANNELS + ACTION_DIM
@@ -95,6 +101,9 @@ class GoalVision(nn.Module):
         if self.asked.shape[1]:
             asked = self.asked[perceived["goal"]][:, None].expand(-1, places.shape[1], -1)  # (B, 49, 2)
             read = torch.cat([read, places.gather(2, asked)], 2)
+        if len(self.promises):
+            promised = places[..., : len(TYPES)] @ self.promises[perceived["goal"]][..., None]  # (B, 49, 1)
+            read = torch.cat([read, promised], 2)
         joined = self.join_map(read)
         joined = torch.relu(joined + self.join_goal(self.goal(perceived["goal"]))[:, None])
         features = self.combine(joined).flatten(1)  # (B, 49, 32) -> (B, 1568)
@@ -117,6 +126,15 @@ def _asked(names: str, goals: int, channels: int) -> Tensor:
         raise ValueError(f"names: {len(types)} types for {goals} goals, of an encoder with {channels} channels")
     numbers = torch.tensor([type_id(name) for name in types])
     return torch.stack([numbers, len(TYPES) + numbers], 1)
+
+
+def _promises(prior: str, names: str, channels: int) -> Tensor:
+    """How much a place's share of each type promises each goal (goals, T); none without a prior."""
+    if not prior:
+        return torch.zeros(0, len(TYPES))
+    if not names or channels != type_maps.CHANNELS:
+        raise ValueError(f"prior={prior!r}: needs names, and an encoder whose map is of types")
+    return torch.from_numpy(load_prior(prior).of(names.split(",")))
 
 
 def _count(space: spaces.Dict, name: str) -> int:

@@ -43,17 +43,17 @@ COEFFICIENTS = ("imitation_coef", "prior_coef", "shaping_coef", "guided_share")
 PRESETS: dict[str, dict[str, Any]] = {
     "tell_drive": {
         "network": "tell_drive",
-        "imitation_coef": 1.0,
-        "imitation_coef_end": 0.01,
+        "network_options": {"dropout": 0.5},
+        "imitation_coef": 10.0,
+        "imitation_coef_end": 1.0,
         "guidance_decay": "exponential",
-        "guidance_part": 0.5,
     },
     "llm4teach": {"imitation_coef": 10.0, "imitation_coef_end": 0.1},
 }
 """Fields of `PPOConfig` by name: ``PPOConfig(**PRESETS["tell_drive"])``.
 
-``tell_drive``: the student with a token for its teacher, which is taught in the first half of its training (of
-TeLL-Drive, arXiv:2502.01387, is known that the teacher is active early and its hold relaxed; the numbers are ours).
+``tell_drive``: the student with a token for its teacher, unheard in half of the steps, whose hold is relaxed (so much
+is known of TeLL-Drive, arXiv:2502.01387; the numbers are ours).
 ``llm4teach``: the loss and the coefficients of LLM4Teach (arXiv:2311.13373, its repository's ``algos/ppo.py``)."""
 
 
@@ -174,12 +174,13 @@ def evidence(rollout: Rollout, advantages: Tensor, actions: int, start: int = 0)
 
 
 def trust_after(trust: float, found: float, rate: float) -> float:
-    """Trust in advice after such `evidence`: it changes by e to the `rate` for each standard error.
+    """Trust in advice after such `evidence`: it changes by e to the `rate` for each standard error beyond the first.
 
-    Evidence of half a standard error against the advice leaves it as it is, so that chance does not wear it down; up to
-    5 count. Trust stays in [`LEAST_TRUST`, 1].
+    What is within one standard error is left to chance: who has learnt to do as bad advice says finds no evidence
+    against it any more, and must not trust it again for that. Up to 5 count. Trust stays in [`LEAST_TRUST`, 1].
     """
-    return min(1.0, max(LEAST_TRUST, trust * math.exp(rate * (0.5 + min(5.0, max(-5.0, found))))))
+    beyond = math.copysign(max(0.0, min(5.0, abs(found)) - 1.0), found)
+    return min(1.0, max(LEAST_TRUST, trust * math.exp(rate * beyond)))
 
 
 def weight_after(weight: float, divergence: float, target: float) -> float:
@@ -199,11 +200,11 @@ class Guidance:
         config: Of the run.
 
     Attributes:
-        trust: Factor on all coefficients.
+        trust: Factor on all coefficients; where it follows the evidence it begins at `LEAST_TRUST`.
     """
 
     def __init__(self, config: PPOConfig) -> None:
-        self.config, self.trust = config, 1.0
+        self.config, self.trust = config, LEAST_TRUST if config.trust_rate else 1.0  # it has to be earned
 
     @property
     def adapts(self) -> bool:

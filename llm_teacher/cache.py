@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from foveal.envs.documents import read_document, write_document
 from foveal.llm_teacher.answer import Answer, InvalidAnswer, printable
-from foveal.llm_teacher.documents import read_document, write_document
 
 FORMAT, VERSION = "foveal-advice", 1
 MAX_BYTES = 200_000_000  # of a file

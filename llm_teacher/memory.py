@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.envs.documents import read_document, write_document
 from foveal.envs.driving.controls import META_ACTIONS
 from foveal.envs.params import did_you_mean
-from foveal.llm_teacher.documents import read_document, write_document
 from foveal.llm_teacher.embeddings import HashedEmbeddings
 from foveal.llm_teacher.risk import NUMBERS, is_scene_text
 

@@ -94,15 +94,15 @@ class Teacher:
         self._task = task_of(type(env.unwrapped).__name__)
         self._rules = tuple(rule.text for rule in HEURISTICS) if heuristics else ()
         self._priors: dict[str, list[float]] = {}
+        if model is not None:
+            asked = model.bind(logprobs=True, top_logprobs=likeliest, max_tokens=1) if mode == "score" else model
+            self._model: Runnable[Any, Any] = RunnableLambda(partial(self._call, asked))
         if mode == "vote":
             self.runnable: Runnable[Any, Any] = RunnableLambda(self._vote)
         elif mode == "reason":
-            self._model = RunnableLambda(partial(self._call, model))
             once = RunnableLambda(self._reason)
             self.runnable = once.with_fallbacks([once], exceptions_to_handle=(InvalidAnswer,), exception_key="fault")
         else:
-            scores = model.bind(logprobs=True, top_logprobs=likeliest, max_tokens=1)
-            self._model = RunnableLambda(partial(self._call, scores))
             self.runnable = RunnableLambda(self._score)
         self.source = f"{name} {mode} {self._fingerprint()}"
 

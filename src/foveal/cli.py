@@ -18,7 +18,7 @@ from foveal.commands.acting import Eval, Record
 from foveal.commands.bench import Bench
 from foveal.commands.experiment import Experiment
 from foveal.commands.playing import Play
-from foveal.commands.teacher import Ask, Remember, Serve, Tabulate
+from foveal.commands.teacher import Ask, Find, Remember, Serve, Tabulate
 from foveal.commands.terminal import BadInput, Failure
 from foveal.commands.training import Demo, Train
 from foveal.commands.whatif import WhatIf
@@ -38,6 +38,7 @@ COMMANDS: dict[str, type[Any]] = {
     "teacher ask": Ask,
     "teacher table": Tabulate,
     "teacher remember": Remember,
+    "teacher whereabouts": Find,
     "demo": Demo,
 }
 

@@ -7,6 +7,11 @@ import pytest
 import foveal  # noqa: F401 (registers the ids)
 from foveal.agents.drivers import EXPLORERS, make_driver
 from foveal.agents.evaluation import evaluate
+from foveal.agents.explorers import Frontier
+from foveal.agents.priors import PRIORS, load_prior
+from foveal.envs.objectnav.params import HABITAT_2022
+from foveal.envs.objectnav.types import TYPES, type_id
+from foveal.envs.objectnav.whereabouts import Whereabouts
 
 ROOMS = {"scenes": "ithor", "split": "val", "houses": 4, "rgb": False, "semantic": True, "gps_compass": True}
 
@@ -39,6 +44,37 @@ def test_the_frontier_explorer_faces_a_goal_beside_it():
     """Starts within two metres in small rooms: some turns and looks, no search."""
     told = found("frontier", 16, start_distances=(0.0, 2.0))
     assert told["success"].mean() >= 0.8 and np.median(told["length"]) <= 20
+
+
+def test_a_prior_draws_to_what_promises_the_goal():
+    env = gymnasium.make_vec("foveal/ObjectNav-v0", num_envs=4, **ROOMS)
+    (observations, _), goals = env.reset(seed=3), env.params.categories
+    nothing = Whereabouts(goals, np.zeros((len(goals), len(TYPES))), "nothing")
+    drawn, plain = Frontier(env, 0, prior=nothing), Frontier(env, 0)
+    for _ in range(20):
+        actions = plain(observations)
+        np.testing.assert_array_equal(drawn(observations), actions)
+        observations, *_ = env.step(actions)
+    weights = np.zeros((len(goals), len(TYPES)), np.float32)
+    weights[:, type_id("Wall")] = 0.5
+    walls = Frontier(env, 0, prior=Whereabouts(goals, weights, "walls"))
+    observations, _ = env.reset(seed=4)
+    walls(observations)
+    assert (observations["semantic"] == type_id("Wall")).any((1, 2)).all()
+    assert set(np.unique(walls.promised).tolist()) == {0.0, 0.5} and (walls.promised > 0).any((1, 2)).all()
+    row = int(np.flatnonzero(~walls.goals.any((1, 2)))[0])
+    nearer = walls._promise(row)
+    assert nearer.max() == 0.5 * Frontier.PROMISE_M / Frontier.CELL_M
+    assert (nearer > 0).sum() > (walls.promised[row] > 0).sum()  # what is beside it too
+
+
+def test_the_priors_that_come_along_know_of_all_goals():
+    for name in PRIORS:
+        found = load_prior(name)
+        assert found.goals == HABITAT_2022 and (found.weights.max(1) == 1).all() and found.source
+    assert load_prior("counts").of(["Mug"])[0, type_id("Bed")] < load_prior("counts").of(["Mug"])[0, type_id("Cabinet")]
+    with pytest.raises(ValueError, match="unknown prior 'count'; did you mean 'counts'"):
+        load_prior("count")
 
 
 @pytest.mark.parametrize("name", EXPLORERS)

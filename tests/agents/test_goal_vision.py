@@ -16,6 +16,7 @@ from foveal.agents.files import RunError
 from foveal.agents.goal_vision import GoalVision
 from foveal.agents.memory import Sequences
 from foveal.agents.ppo import PPO
+from foveal.agents.priors import load_prior
 from foveal.agents.rollouts import make_world
 from foveal.agents.tensors import to_tensors
 from foveal.agents.training import train
@@ -84,6 +85,23 @@ def test_the_goals_own_channels():
     for row, goal in enumerate(seen["goal"].tolist()):
         channels = [type_id(names[goal]), len(TYPES) + type_id(names[goal])]
         assert torch.equal(heard[0][row, :, -2:], perceived["places"][row][:, channels])
+
+
+def test_what_promises_the_goal():
+    """With a prior, it is handed how much of what promises the goal is at each place."""
+    world = make_world(WORLD, 4, {**ROOMS, "width": 64, "height": 64, "semantic": True})
+    names = ",".join(HABITAT_2022)
+    network = GoalVision(world.single_observation_space, encoder="true_types", names=names, prior="counts")
+    seen, heard = to_tensors(world.reset(seed=0)[0]), []
+    network.join_map.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    perceived = network.perceive(seen)
+    network(perceived)
+    weights = torch.from_numpy(load_prior("counts").weights)[seen["goal"]]
+    expected = torch.einsum("bpt,bt->bp", perceived["places"][..., : len(TYPES)], weights)
+    torch.testing.assert_close(heard[0][..., -1], expected)
+    for options in ({"prior": "counts"}, {"prior": "counts", "names": names, "encoder": "random"}):
+        with pytest.raises(ValueError, match=r"prior='counts': needs names|channels"):
+            GoalVision(world.single_observation_space, **{"encoder": "true_types", **options})
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,8 @@ def test_shaping_adds_nothing_to_an_episode_but_its_last_potential(small):
 def test_trust_stays_in_bounds_and_goes_where_the_evidence_points(trust, found, rate):
     after = trust_after(trust, found, rate)
     assert LEAST_TRUST <= after <= 1
-    assert after >= trust if found > -0.5 else after <= trust
+    assert after >= trust if found >= -1 else after <= trust
+    assert after <= trust or found > 1
 
 
 @given(st.floats(1e-3, 1e3), st.floats(0, 10), st.floats(0.01, 1))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from foveal.envs.advice import Adviser
     from foveal.llm_teacher.teacher import Teacher
 
-_LIKELIEST = 300  # next tokens of the local model that are looked at
+LIKELIEST = 300  # next tokens of the local model that are looked at
 
 
 @contextlib.contextmanager
@@ -64,7 +64,7 @@ def teacher_of(
             env,
             name=name,
             mode=mode or ("score" if local else "reason"),
-            likeliest=_LIKELIEST if local else 20,
+            likeliest=LIKELIEST if local else 20,
             **options,
         )
 

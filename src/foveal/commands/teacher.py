@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from foveal.commands.acting import checked_seed
-from foveal.commands.advising import served, teacher_of
+from foveal.commands.advising import LIKELIEST, served, teacher_of
 from foveal.commands.terminal import BadInput, Failure, print_table, told_as
 from foveal.commands.worlds import Settings, make_world, world_params
 
 if TYPE_CHECKING:
+    from foveal.envs.objectnav.whereabouts import Whereabouts
     from foveal.llm_teacher.answer import Answer
     from foveal.llm_teacher.teacher import Teacher
 
@@ -242,6 +243,61 @@ class Remember:
             memory.save(self.out)
         told = ", ".join(f"{count} {outcome}" for outcome, count in came.items())
         print(f"{told}: {len(memory.cases)} cases\nsaved {self.out}")
+
+
+@dataclass(frozen=True)
+class Find:
+    """Say where things tend to be, as a prior for who looks for them: counted in houses, or told by a model."""
+
+    model: str | None = None
+    """As in `foveal teacher ask`; by default the small local model, which is started for this."""
+    base_url: str | None = None
+    """Of an OpenAI-compatible server."""
+    counts: bool = False
+    """Whether to count in houses instead of asking: in AI2-THOR's 80 training rooms and 400 procedural houses."""
+    timeout: float = 60.0
+    """For each call of the model [s]."""
+    out: Path = Path("whereabouts.json")
+    """JSON file."""
+
+    def run(self) -> None:
+        """Count or ask, and save."""
+        from foveal.envs.objectnav.params import HABITAT_2022
+        from foveal.envs.objectnav.types import TYPES
+
+        if not 0 < self.timeout <= 3600:
+            raise BadInput(f"--timeout {self.timeout:g}: must be in (0, 3600]")
+        if self.counts and (self.model or self.base_url):
+            raise BadInput("--counts asks nobody: leave out --model and --base-url")
+        if self.base_url is not None and self.model is None:
+            raise BadInput("--base-url needs --model: the name that the server knows it by")
+        found = _counted(HABITAT_2022) if self.counts else self._asked(HABITAT_2022)
+        with told_as(Failure, OSError):
+            found.save(self.out)
+        print_table(["goal", "most promising"], [
+            [goal, ", ".join(TYPES[n] for n in row.argsort()[::-1][:5] if row[n] > 0)]
+            for goal, row in zip(found.goals, found.weights, strict=True)
+        ])  # fmt: skip
+        print(f"saved {self.out}")
+
+    def _asked(self, goals: tuple[str, ...]) -> Whereabouts:
+        from foveal.llm_teacher.serve import MODEL
+
+        with served(self.model, self.base_url, self.timeout) as (model, name):
+            from foveal.llm_teacher.whereabouts import asked
+
+            try:
+                return asked(model, goals, name=name, likeliest=LIKELIEST if name == MODEL else 20)
+            except Exception as error:
+                raise Failure(_fault(error)) from None
+
+
+def _counted(goals: tuple[str, ...]) -> Whereabouts:
+    from foveal.envs.objectnav.scenes.sources import houses_of
+    from foveal.envs.objectnav.whereabouts import counted
+
+    houses = (*houses_of("ithor", "train"), *houses_of("procedural", "train", 400))
+    return counted(houses, goals, source="counted in AI2-THOR's 80 training rooms and 400 procedural houses")
 
 
 def _world(env_id: str, settings: Settings, rows: int) -> Any:
