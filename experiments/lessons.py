@@ -38,7 +38,7 @@ GUIDED: dict[str, Any] = {
     "imitation_coef_end": 1.0,
     "guidance_decay": "exponential",
 }
-ADAPTIVE = {**GUIDED, "trust_rate": 0.3}
+ADAPTIVE = {**GUIDED, "trust_rate": 1.0}
 """Spelled out, so that a change of the learner's defaults does not change the experiment unseen."""
 SB3: dict[str, dict[str, Any]] = {
     "PPO": {
@@ -156,7 +156,7 @@ RANDOM = ["planner", *(name for name in DOSES if "random" in name)]
 
 MIDDLE = {"left turn": "left turn, 20 cars/min", "merge": "merge, 8 cars", "highway": "highway, density 1.5"}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "left turn": {"setting": MIDDLE["left turn"], "threshold": 0.76, "longer": 1},
+    "left turn": {"setting": MIDDLE["left turn"], "threshold": 0.76, "longer": 1.5},
     "merge": {"setting": MIDDLE["merge"], "threshold": 0.92, "longer": 1},
     "highway": {"setting": MIDDLE["highway"], "threshold": 0.5, "longer": 2},
     **{

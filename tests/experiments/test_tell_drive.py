@@ -10,8 +10,19 @@ from foveal.agents.advisers import Driven
 from foveal.agents.suites import suite
 from foveal.cli import main
 from foveal.envs.batch import EVALUATION_SEEDS
-from foveal.experiments import tell_drive
-from foveal.experiments.students import CURVE_EPISODE, FIRST_EPISODE, adviser_for, alone, driven, marginal, steps_to
+from foveal.experiments import lessons, tell_drive
+from foveal.experiments.dose import break_even
+from foveal.experiments.students import (
+    CURVE_EPISODE,
+    FIRST_EPISODE,
+    POINTS,
+    adviser_for,
+    alone,
+    driven,
+    marginal,
+    steps_to,
+    taught_by_sb3,
+)
 
 LEFT_TURN = suite("tell-drive")[1]
 
@@ -29,9 +40,11 @@ def test_smoke_leaves_a_page_with_all_claims_undetermined(smoke):
     assert found["complete"] and {one["verdict"] for one in found["claims"]} == {"undetermined"}
     assert [one["name"] for one in found["claims"]] == [claim.name for claim in tell_drive.CLAIMS]
     text = (smoke / "tell_drive.md").read_text()
-    assert all(f"(tell_drive/{name}.png)" in text for name in ("claims", "dose", "curves", "seeds"))
+    assert all(f"(tell_drive/{name}.png)" in text for name in ("claims", "dose", "curves", "attention", "seeds"))
     rows = found["rows"]
     assert rows["planner/left turn"]["teacher accuracy"]["mean"] > 0.8
+    assert rows["PPO of SB3/left turn"]["area"]["n"] == 1 and rows["PPO of SB3/left turn"]["trust"]["n"] == 0
+    assert rows["rule/merge"]["advised"]["mean"] == 1 > rows["rule, random calls/left turn"]["advised"]["mean"] > 0.1
     worst = rows[f"{tell_drive.WORST}/left turn"]
     assert worst["teacher accuracy"]["mean"] < rows["planner/left turn"]["teacher accuracy"]["mean"]
 
@@ -59,6 +72,26 @@ def test_a_marginal_is_how_often_each_action_is_advised():
 def test_steps_to_a_threshold_are_censored_at_the_end():
     curve = [(10, 0.1), (20, 0.6), (30, 0.2), (40, 0.7)]
     assert steps_to(curve, 0.5) == 20 and steps_to(curve, 0.7) == 40 and steps_to(curve, 0.9) == 40
+
+
+def test_a_learner_of_stable_baselines3_has_a_curve_like_ours():
+    options = {**lessons.SB3["PPO"], "batch_size": 64, "policy_kwargs": {"net_arch": [8]}}
+    policy, curve = taught_by_sb3("PPO", options, 8, 1, 1536, LEFT_TURN, 4)
+    steps = [steps for steps, _ in curve]
+    assert len(curve) == POINTS and steps[-1] == 1536 and steps == sorted(set(steps))
+    again, same = taught_by_sb3("PPO", options, 8, 1, 1536, LEFT_TURN, 4)
+    assert same == curve
+    told, others = driven(policy, LEFT_TURN, 4), driven(again, LEFT_TURN, 4)
+    np.testing.assert_array_equal(told["return"], others["return"])
+
+
+def test_advice_pays_from_where_the_line_crosses_zero():
+    accuracies, noise = np.linspace(0, 1, 5), np.array([-0.02, 0.0, 0.02, 0.01, -0.01])
+    gains = (accuracies - 0.4)[:, None] + noise
+    pays, low, high = break_even(accuracies, gains)
+    assert pays == pytest.approx(0.4) and 0.38 <= low < 0.4 < high <= 0.42
+    assert break_even(accuracies, np.full((5, 5), 0.1)) == (0, 0, 0)  # it pays whatever the accuracy
+    assert break_even(accuracies, np.full((5, 5), -0.1)) == (1, 1, 1)  # it never does
 
 
 def test_an_unknown_adviser_is_refused():
