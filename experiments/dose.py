@@ -27,8 +27,8 @@ def break_even(accuracies: NDArray[np.float64], gains: NDArray[np.float64]) -> t
     means = np.concatenate([gains.mean(1)[None], gains[:, picks].mean(2).T])  # (1 + B, R)
     centred = accuracies - accuracies.mean()
     slopes = (means * centred).sum(1) / (centred**2).sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        zeros = np.nan_to_num(accuracies.mean() - means.mean(1) / slopes, nan=0.0, posinf=1.0, neginf=0.0)
+    flat = np.abs(slopes) < 1e-9  # then it helps everywhere or nowhere
+    zeros = np.where(flat, means.mean(1) <= 0, accuracies.mean() - means.mean(1) / np.where(flat, 1.0, slopes))
     zeros = np.clip(zeros, 0.0, 1.0)
     low, high = np.percentile(zeros[1:], [2.5, 97.5])
     return float(zeros[0]), float(low), float(high)
