@@ -34,7 +34,7 @@ WORLD = "foveal/ObjectNav-v0"
 FAMILIES = {"ithor": ("train", "val", "test"), "robothor": ("train", "val")}
 AGENTS = {
     "random": 64, "random-oracle-stop": 64, "bounce": 64, "bounce-oracle-stop": 64,
-    "frontier": 1, "frontier-oracle-stop": 1, "oracle": 1,
+    "frontier": 1, "frontier-counts": 1, "frontier-model": 1, "frontier-oracle-stop": 1, "oracle": 1,
 }  # fmt: skip
 """And how many rows they play at a time: rows that have ended go on until the last has, which costs most where an agent
 thinks."""
