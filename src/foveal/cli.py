@@ -141,5 +141,5 @@ def _options_of(command: type[Any]) -> list[str]:
 def _print_help() -> None:
     print("usage: foveal COMMAND [OPTION …]\n\ncommands:")
     for name, command in COMMANDS.items():
-        print(f"  {name:15}{(command.__doc__ or '').splitlines()[0]}")
+        print(f"  {name:{max(map(len, COMMANDS)) + 2}}{(command.__doc__ or '').splitlines()[0]}")
     print("\n`foveal COMMAND --help` tells the options of a command.")

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ("objectnav", "rooms", "types")
+PRIORS = ("counts", "model")
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 FOLDERS = {name: folder for name, folder in SETUPTOOLS["package-dir"].items() if name} | {"foveal": "src/foveal"}
 HEAVY = {"cv2", "highway_env", "langchain", "matplotlib", "numba", "scipy", "stable_baselines3", "torch"}
@@ -78,6 +79,7 @@ def test_wheel_holds_exactly_the_modules_on_disk(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if name.endswith(".py")} == modules_on_disk()
     weights = {f"foveal/agents/weights/{name}.{end}" for name in WEIGHTS for end in ("json", "safetensors")}
+    weights |= {f"foveal/agents/weights/whereabouts-{name}.json" for name in PRIORS}
     others = {name for name in names if name.startswith("foveal/") and not name.endswith(".py")}
     assert others == {"foveal/py.typed"} | weights
 
