@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +21,8 @@ from foveal.experiments.grid import Results
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 """Of variants, in their order: those of Okabe and Ito, which the colour-blind can tell apart."""
+LINES = ("-", "--", ":")
+"""Of variants whose colours repeat."""
 VERDICTS = {"holds": "#1a7f4b", "refuted": "#c0392b", "undetermined": "#64748f"}
 _INK, _PALE = "#222222", "#8a8a8a"
 
@@ -40,11 +44,11 @@ def save_figure(figure: Figure, path: Path) -> Path:
 
 def forest(findings: Sequence[Finding]) -> Figure:
     """The claims of a page: estimate and interval, each on a scale of its own, with the claimed side shaded."""
-    figure = new_figure(9, 0.4 + 0.72 * len(findings))
+    figure = new_figure(9.6, 0.4 + 0.78 * len(findings))
     figure.set_layout_engine("none")
     height = 1 / len(findings)
     for place, finding in enumerate(findings):
-        axes = figure.add_axes((0.43, 1 - (place + 0.72) * height, 0.4, 0.42 * height))
+        axes = figure.add_axes((0.4, 1 - (place + 0.7) * height, 0.38, 0.42 * height))
         _strip(axes, finding)
     return figure
 
@@ -56,7 +60,8 @@ def _strip(axes: Axes, finding: Finding) -> None:
     axes.spines["bottom"].set_color("#bbbbbb")
     axes.tick_params(axis="x", labelsize=7.5, colors=_PALE, length=2, pad=1.5)
     axes.text(-0.03, 0.75, claim.name, transform=axes.transAxes, ha="right", va="center", weight="bold", color=_INK)
-    axes.text(-0.03, -0.1, claim.estimand, transform=axes.transAxes, ha="right", va="center", size=7.5, color=_PALE)
+    estimand = textwrap.fill(claim.estimand, 60)
+    axes.text(-0.03, 0.35, estimand, transform=axes.transAxes, ha="right", va="top", size=7.5, color=_PALE)
     axes.text(1.03, 0.75, finding.verdict, transform=axes.transAxes, va="center", weight="bold", color=colour)
     if finding.value is None or finding.ci_low is None or finding.ci_high is None:
         axes.text(1.03, -0.1, "no interval yet", transform=axes.transAxes, va="center", size=7.5, color=_PALE)
@@ -88,29 +93,33 @@ def curves(results: Results, x: str, y: str, *, xlabel: str, ylabel: str, titles
         ylabel: With its unit.
         titles: Setting -> what stands above its panel, in the order of the panels.
     """
-    colours = {row.partition("/")[0]: colour for row, colour in _coloured(results)}
-    figure = new_figure(3.4 * len(titles) + 2.8, max(3.1, 0.17 * len(colours) + 0.4))
+    styles: dict[str, dict[str, Any]] = {
+        row.partition("/")[0]: {"color": colour, "linewidth": 2} for row, colour in _coloured(results)
+    }
+    for place, style in enumerate(styles.values()):
+        style["linestyle"] = LINES[place // len(COLOURS) % len(LINES)]
+    figure = new_figure(3.4 * len(titles) + 2.8, max(3.1, 0.17 * len(styles) + 0.4))
     panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
     for axes, (setting, title) in zip(panels, titles.items(), strict=True):
         for row, colour in _coloured(results):
-            _, _, where = row.partition("/")
+            variant, _, where = row.partition("/")
             found = [value for value in results.by_seed(row, y).values()] if where == setting else []
             if not found:
                 continue
             places, values = next(iter(results.by_seed(row, x).values())), np.stack(found)
-            axes.plot(places, values.mean(0), color=colour, linewidth=2)
+            axes.plot(places, values.mean(0), **styles[variant])
             if len(values) >= 5:
                 margins = np.array([np.subtract(*t_interval(v)[0](0.95)[::-1]) / 2 for v in values.T])
                 axes.fill_between(
-                    places, values.mean(0) - margins, values.mean(0) + margins, color=colour, alpha=0.18, linewidth=0
+                    places, values.mean(0) - margins, values.mean(0) + margins, color=colour, alpha=0.12, linewidth=0
                 )
         _plain(axes)
         axes.set_title(title, size=10, color=_INK)
         axes.set_xlabel(xlabel)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     panels[0].set_ylabel(ylabel)
-    lines = [Line2D([], [], color=colour, linewidth=2) for colour in colours.values()]
-    figure.legend(lines, list(colours), frameon=False, fontsize=7.5, loc="outside right upper")
+    lines = [Line2D([], [], **style) for style in styles.values()]
+    figure.legend(lines, list(styles), frameon=False, fontsize=7.5, loc="outside right upper")
     return figure
 
 
