@@ -172,7 +172,10 @@ Thresholds were set on seed 0: 95 % of what the unguided student comes to, in 12
 thousand on the ramp; on the highway it comes to nothing, and half is what a guided one reaches."""
 
 _FITTING = {"idm-mobil": ("merge", "highway"), "gap-acceptance": ("left turn", "merge")}
-_CLAIMED = ("rule's marginal", "rule, risk gate", "rule, random calls", WORST, WORST_FIXED, *list(MODEL)[:4])
+_CLAIMED = (
+    *("rule's marginal", "rule, risk gate", "rule, random calls", WORST, WORST_FIXED),
+    *("model", "model's marginal", "memory's vote"),
+)
 """What claims about the left turn compare, beside the main rows."""
 
 
