@@ -48,7 +48,7 @@ PRESETS = {
     "standard": Drives(seeds=10, core_hours=1.0, steps=400_000, episodes=512),
 }
 
-_LEARNER: dict[str, Any] = {
+LEARNER: dict[str, Any] = {
     "num_envs": 64,
     "rollout_steps": 16,
     "epochs": 4,
@@ -66,11 +66,12 @@ _LEARNER: dict[str, Any] = {
     "shared": True,
     "torch_threads": 1,
 }
+"""Of drivers, spelled out, so that a change of the learner's defaults does not change an experiment unseen."""
 VARIANTS = {
-    "attention": {**_LEARNER, "network": "attention", "network_options": {"width": 64, "heads": 2, "layers": 2}},
-    "mlp": {**_LEARNER, "network": "mlp", "network_options": {"width": 128, "layers": 2}},
+    "attention": {**LEARNER, "network": "attention", "network_options": {"width": 64, "heads": 2, "layers": 2}},
+    "mlp": {**LEARNER, "network": "mlp", "network_options": {"width": 128, "layers": 2}},
 }
-"""What is compared, spelled out, so that a change of the learner's defaults does not change the experiment unseen."""
+"""What is compared."""
 
 _ALL: dict[str, Any] = {"observation_vehicles_count": 16, "vehicles_count": 10}
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {

@@ -5,27 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from foveal.agents.suites import suite
+from foveal.experiments.ego_attention import LEARNER
 from foveal.experiments.grid import Cell
 from foveal.experiments.students import table_path
 
-LEARNER: dict[str, Any] = {
-    "num_envs": 64,
-    "rollout_steps": 16,
-    "epochs": 4,
-    "minibatches": 4,
-    "learning_rate": 3e-3,
-    "learning_rate_end": 0.0,
-    "gamma": 0.95,
-    "gae_lambda": 0.9,
-    "clip": 0.2,
-    "value_clip": 0.2,
-    "entropy_coef": 0.01,
-    "entropy_coef_end": 0.0,
-    "value_coef": 0.5,
-    "max_grad_norm": 0.5,
-    "shared": True,
-    "torch_threads": 1,
-}
 _SIZES = {"width": 64, "heads": 2, "layers": 2}
 STUDENT: dict[str, Any] = {
     **LEARNER,

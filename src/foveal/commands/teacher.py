@@ -79,10 +79,7 @@ class _Asks:
     def _world(self, rows: int) -> Any:
         """The world, once what is shared is checked."""
         checked_seed(self.seed)
-        if not 0 < self.timeout <= 3600:
-            raise BadInput(f"--timeout {self.timeout:g}: must be in (0, 3600]")
-        if self.base_url is not None and self.model is None:
-            raise BadInput("--base-url needs --model: the name that the server knows it by")
+        _check_address(self.model, self.base_url, self.timeout)
         if self.mode == "vote" and (self.memory is None or self.model is not None):
             raise BadInput("--mode vote needs --memory, and no --model")
         return _world(self.env, self.set, rows)
@@ -265,12 +262,9 @@ class Find:
         from foveal.envs.objectnav.params import HABITAT_2022
         from foveal.envs.objectnav.types import TYPES
 
-        if not 0 < self.timeout <= 3600:
-            raise BadInput(f"--timeout {self.timeout:g}: must be in (0, 3600]")
         if self.counts and (self.model or self.base_url):
             raise BadInput("--counts asks nobody: leave out --model and --base-url")
-        if self.base_url is not None and self.model is None:
-            raise BadInput("--base-url needs --model: the name that the server knows it by")
+        _check_address(self.model, self.base_url, self.timeout)
         found = _counted(HABITAT_2022) if self.counts else self._asked(HABITAT_2022)
         with told_as(Failure, OSError):
             found.save(self.out)
@@ -298,6 +292,14 @@ def _counted(goals: tuple[str, ...]) -> Whereabouts:
 
     houses = (*houses_of("ithor", "train"), *houses_of("procedural", "train", 400))
     return counted(houses, goals, source="counted in AI2-THOR's 80 training rooms and 400 procedural houses")
+
+
+def _check_address(model: str | None, base_url: str | None, timeout_s: float) -> None:
+    """Raise BadInput for a model's address without its name, or a timeout that is none."""
+    if not 0 < timeout_s <= 3600:
+        raise BadInput(f"--timeout {timeout_s:g}: must be in (0, 3600]")
+    if base_url is not None and model is None:
+        raise BadInput("--base-url needs --model: the name that the server knows it by")
 
 
 def _world(env_id: str, settings: Settings, rows: int) -> Any:
