@@ -180,7 +180,7 @@ def run(
         reference = None
         if planned:
             told(f"{setting.name}: {PLANNER}")
-            reference = _plan(setting, planned, branches, seed)
+            reference = plan(setting, planned, seed, branches)
         braking: NDArray[np.float64] | None = None
         drivers: list[tuple[str, str | Policy]] = [(name, name) for name in setting.drivers if name in DRIVERS]
         drivers.sort(key=lambda driver: driver[0] != "slowest")  # the others are measured by it
@@ -234,8 +234,17 @@ def _row(
     )
 
 
-def _plan(setting: Setting, episodes: int, branches: int, seed: int) -> dict[str, NDArray[np.float64]]:
-    """The planner's episodes, in the form of `Evaluation.per_episode`."""
+def plan(
+    setting: Setting, episodes: int, seed: int = EVALUATION_SEEDS, branches: int = 1024
+) -> dict[str, NDArray[np.float64]]:
+    """The clairvoyant planner's episodes (E,) by name, in the form of `Evaluation.per_episode`.
+
+    Args:
+        setting: That it drives in.
+        episodes: How many.
+        seed: First row seed.
+        branches: Of the `Planner`.
+    """
     made = gymnasium.make_vec(setting.env_id, num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **setting.params)
     assert isinstance(made, DrivingWorld)
     planner, world, done = Planner(made, branches=branches), made, []

@@ -31,6 +31,7 @@ class Experiment:
         figures: Figures by name, of what is finished; ``"claims"`` comes by itself.
         page: The Markdown page, see `page.write_page`.
         fewer: Row -> how many seeds it gets at most, see `Grid`.
+        derive: Adds to what the cells have measured what only several of them tell together.
 
     Raises:
         ValueError: for claims of one name, or about rows that there are not; it names the nearest.
@@ -46,6 +47,7 @@ class Experiment:
     settings: Mapping[str, Options]
     figures: Callable[[Results], Mapping[str, Figure]]
     fewer: Mapping[str, int] = field(default_factory=dict)
+    derive: Callable[[Results], Results] = field(default=lambda results: results)
 
     def __post_init__(self) -> None:
         every = [Cell(variant, setting, 0).row for variant in self.variants for setting in self.settings]
@@ -75,8 +77,8 @@ class Experiment:
             GridError: for cells of another configuration.
             OSError: where the page cannot be written.
         """
-        results = grid.results()
+        results = self.derive(grid.results())
         findings = judge(self.claims, results)
         figures = {"claims": forest(findings), **self.figures(results)}
-        found = result(self.name, preset, grid, findings, self.columns)
+        found = result(self.name, preset, results, grid.budget, findings, self.columns)
         return findings, write_page(out, self.page, found, self.columns, figures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from foveal.agents import suites
 from foveal.agents.suites import suite
 from foveal.experiments.ego_attention import LEARNER
 from foveal.experiments.grid import Cell
@@ -100,7 +101,11 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "rule, prior": _guided("rule", {**STUDENT, "prior_coef": 2.0}),
     "rule, shaping": _guided("rule", {**STUDENT, "shaping_coef": 1.0}),
 }
-DRIVERS = {name: {"driver": name} for name in ("slowest", "idle", "idm-mobil", "gap-acceptance")}
+PLANNER, BRAKING = "planner itself", "slowest"
+DRIVERS = {
+    PLANNER: {"driver": suites.PLANNER},
+    **{name: {"driver": name} for name in (BRAKING, "idle", "idm-mobil", "gap-acceptance")},
+}
 
 
 def _told(table: str, of: str = "", **options: Any) -> dict[str, Any]:
@@ -116,13 +121,14 @@ MODEL: dict[str, dict[str, Any]] = {
         "model, other scenes": _told("LeftTurn", "shuffled"),
         "memory's vote": _told("LeftTurn-vote"),
         "model, no memory": _told("LeftTurn-no-memory"),
-        "model, no risk": _told("LeftTurn-no-risk"),
-        "model, no heuristics": _told("LeftTurn-no-heuristics"),
+        "model, no memory, no risk": _told("LeftTurn-no-memory-no-risk"),
+        "model, no memory, no heuristics": _told("LeftTurn-no-memory-no-heuristics"),
     }.items()
     if table_path(row["options"]["table"]).is_file()
 }
 """Rows of a language model of 135 million parameters, and of a memory, from tables of their answers at the left turn;
-those without a table are left out."""
+those without a table are left out. What the model is told is taken away from the one without a memory, which
+answers three times as fast."""
 VARIANTS = {
     **MAIN,
     **CONTROLS,

@@ -17,7 +17,7 @@ from foveal.agents.evaluation import provenance
 from foveal.envs.files import replace_file
 from foveal.experiments.claims import LEAST_SEEDS, Finding, interquartile_mean, t_interval
 from foveal.experiments.figures import save_figure
-from foveal.experiments.grid import Grid
+from foveal.experiments.grid import Budget, Results
 
 LEAST_FOR_INTERVALS = 5
 """Seeds: below them a row shows no interval, which would be worth little."""
@@ -26,18 +26,18 @@ _SIGNS = {"above": "> ", "below": "< ", "within": "within ±"}
 
 
 def result(
-    name: str, preset: str, grid: Grid, findings: Sequence[Finding], columns: Mapping[str, str]
+    name: str, preset: str, results: Results, budget: Budget, findings: Sequence[Finding], columns: Mapping[str, str]
 ) -> dict[str, Any]:
     """Everything that a page tells, as JSON: claims, rows, what was planned and spent, and what it was made with.
 
     Args:
         name: Of the experiment.
         preset: Of its budget.
-        grid: Its cells.
+        results: Of its cells.
+        budget: That they had.
         findings: Of all of its claims.
         columns: Metric -> heading, of those to tell.
     """
-    results = grid.results()
     made_with = Counter(_made_with(record) for record in results.records.values())
     return {
         "experiment": name,
@@ -46,7 +46,7 @@ def result(
         "complete": results.complete,
         "claims": [finding.as_json() for finding in findings],
         "rows": {row: {metric: summary(results.values(row, metric)) for metric in columns} for row in results.rows},
-        "planned": {"cells": len(results.planned), "core_hours": grid.budget.core_hours},
+        "planned": {"cells": len(results.planned), "core_hours": budget.core_hours},
         "spent": {
             "cells": len(results.records),
             "core_hours": round(results.spent("core_seconds"), 3),

@@ -17,7 +17,7 @@ from foveal.agents.evaluation import Policy, evaluate, first_episodes
 from foveal.agents.ppo import PPO
 from foveal.agents.rollouts import make_world
 from foveal.agents.sb3 import make_sb3_vec_env
-from foveal.agents.suites import Setting
+from foveal.agents.suites import PLANNER, Setting, plan
 from foveal.envs.advice import ADVICE, Advised, Adviser
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
 from foveal.llm_teacher.cache import Table
@@ -170,10 +170,12 @@ def decision_ms(policy: Policy, setting: Setting, decisions: int = 200) -> float
 
 
 def driven(agent: Any, setting: Setting, episodes: int, seed: int = FIRST_EPISODE) -> dict[str, NDArray[np.float64]]:
-    """An agent's or a driver's episodes (E,) by name, ``success`` as the suite's rule has it."""
-    told = evaluate(
-        setting.env_id, agent, episodes=episodes, num_envs=ROWS, seed=seed, **{**setting.params, "risk": False}
-    ).per_episode
+    """An agent's, a driver's or the planner's episodes (E,) by name, ``success`` as the suite's rule has it."""
+    if agent == PLANNER:
+        told = plan(setting, episodes, seed)
+    else:
+        params = {**setting.params, "risk": False}
+        told = evaluate(setting.env_id, agent, episodes=episodes, num_envs=ROWS, seed=seed, **params).per_episode
     return {**told, "success": _success(told, setting)}
 
 

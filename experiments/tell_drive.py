@@ -7,6 +7,7 @@ to attend to, and a distribution to imitate. It is tested without a teacher.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from foveal.agents import suites
 from foveal.agents.config import PPOConfig
 from foveal.agents.suites import Setting, suite
 from foveal.experiments.claims import Claim
@@ -21,7 +23,19 @@ from foveal.experiments.dose import dose
 from foveal.experiments.experiment import Experiment
 from foveal.experiments.figures import curves, seed_dots
 from foveal.experiments.grid import Budget, Cell, Results
-from foveal.experiments.lessons import FEWER, MIDDLE, RANDOM, SB3_ROWS, SETTINGS, TEACHERS, VARIANTS, WORST, WORST_FIXED
+from foveal.experiments.lessons import (
+    BRAKING,
+    FEWER,
+    MIDDLE,
+    PLANNER,
+    RANDOM,
+    SB3_ROWS,
+    SETTINGS,
+    TEACHERS,
+    VARIANTS,
+    WORST,
+    WORST_FIXED,
+)
 from foveal.experiments.students import (
     POINTS,
     ROWS,
@@ -49,7 +63,7 @@ class Lessons(Budget):
 
 PRESETS = {
     "smoke": Lessons(seeds=1, core_hours=0.03, steps=1_024, episodes=4),
-    "standard": Lessons(seeds=10, core_hours=6, steps=61_440, episodes=512),
+    "standard": Lessons(seeds=10, core_hours=3.5, steps=61_440, episodes=512),
 }
 
 CLAIMS = (
@@ -121,6 +135,7 @@ COLUMNS = {
     "speed": "speed [m/s]",
     "collision": "crashes [1]",
     "return": "return",
+    "optimality": "optimality [%]",
     "area": "success in training [1]",
     "steps": "steps to the threshold",
     "reached": "reached it [1]",
@@ -131,7 +146,6 @@ COLUMNS = {
     "trust": "trust at the end [1]",
     "decision": "a decision takes [ms]",
 }
-_TOLD = ("success", "speed", "collision", "return")
 
 
 def run(cell: Cell, budget: Lessons) -> dict[str, Any]:
@@ -180,8 +194,21 @@ def run(cell: Cell, budget: Lessons) -> dict[str, Any]:
 
 def _tested(policy: Any, setting: Setting, budget: Lessons) -> dict[str, Any]:
     """What a driver does in held-out episodes."""
-    found = driven(policy, setting, budget.episodes)
-    return {name: np.round(found[name], 4) for name in _TOLD}
+    found = driven(policy, setting, math.ceil(budget.episodes / 25) if policy == suites.PLANNER else budget.episodes)
+    return {name: np.round(found[name], 4) for name in ("success", "speed", "collision", "return")}
+
+
+def with_optimality(results: Results) -> Results:
+    """The results, with the return in per cent of the way from always braking to the planner, in its episodes."""
+    records = dict(results.records)
+    for cell, record in results.records.items():
+        rows = [f"{name}/{cell.setting}" for name in (BRAKING, PLANNER)]
+        ends = [array for row in rows if row in results.rows for array in results.by_seed(row, "return").values()]
+        if len(ends) == 2:
+            same = [np.asarray(returns)[: ends[1].size].mean() for returns in (record["measured"]["return"], *ends)]
+            measured = {**record["measured"], "optimality": float(100 * (same[0] - same[1]) / (same[2] - same[1]))}
+            records[cell] = {**record, "measured": measured}
+    return replace(results, records=records)
 
 
 def _learnt(curve: Curve, threshold: float) -> dict[str, Any]:
@@ -224,13 +251,15 @@ teacher's advice is one more token to attend to, unheard in half of the steps so
 distribution to imitate. Its weight falls from 10 to 1, times the trust in it, which begins at a hundredth and has to be
 earned (docs/teacher.md). All that is told below was measured without the teacher.
 
-Success is that of the suite `tell-drive`: no crash *and* progress (docs/suites.md). Teachers: the *rule* teacher of
-`foveal.llm_teacher.heuristics`, which looks at all cars in sight on the ramp and the highway; a *planner*, which tries
-every pair of actions on copies of the world and knows the traffic to come, on a tenth of the scenes; the *model*,
-SmolLM2 of 135 million parameters, whose likelihoods of the actions' words were asked beforehand in the scenes met most
-(docs/teacher.md); the *memory's vote*, of the cases that the model is shown, without it. Controls that do not look:
-*uniform*, the *marginal* of a teacher (its actions, drawn whatever the scene) and *other scenes* (its advice about
-another row's). A teacher's accuracy is how often it advises what the planner holds to be best, or as good.
+Success is that of the suite `tell-drive`: no crash *and* progress (docs/suites.md); optimality is the return in per
+cent of the way from always braking to the clairvoyant planner, in the planner's own 21 episodes. Teachers: the *rule*
+teacher of `foveal.llm_teacher.heuristics`, which looks at all cars in sight on the ramp and the highway; a *planner*,
+which tries every pair of actions on copies of the world and knows the traffic to come, on a tenth of the scenes; the
+*model*, SmolLM2 of 135 million parameters, whose likelihoods of the actions' words were asked beforehand in the scenes
+met most (docs/teacher.md), with a memory of cases where nothing else is said; the *memory's vote*, of the cases that
+the model is shown, without it. Controls that do not look: *uniform*, the *marginal* of a teacher (its actions, drawn
+whatever the scene) and *other scenes* (its advice about another row's). A teacher's accuracy is how often it advises
+what the planner holds to be best, or as good.
 
 ## Claims
 
@@ -285,4 +314,5 @@ EXPERIMENT = Experiment(
     figures=figures,
     page=PAGE,
     fewer=FEWER,
+    derive=with_optimality,
 )

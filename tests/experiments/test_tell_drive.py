@@ -45,6 +45,9 @@ def test_smoke_leaves_a_page_with_all_claims_undetermined(smoke):
     assert rows["planner/left turn"]["teacher accuracy"]["mean"] > 0.8
     assert rows["PPO of SB3/left turn"]["area"]["n"] == 1 and rows["PPO of SB3/left turn"]["trust"]["n"] == 0
     assert rows["rule/merge"]["advised"]["mean"] == 1 > rows["rule, random calls/left turn"]["advised"]["mean"] > 0.1
+    assert rows["model/left turn"]["advised"]["mean"] > 0.8, "the table's scenes are those that are met"
+    ends = [rows[f"{row}/merge"]["optimality"]["mean"] for row in (lessons.BRAKING, lessons.PLANNER)]
+    assert ends == pytest.approx([0, 100]) and rows["rule/merge, 4 cars"]["optimality"]["n"] == 0
     worst = rows[f"{tell_drive.WORST}/left turn"]
     assert worst["teacher accuracy"]["mean"] < rows["planner/left turn"]["teacher accuracy"]["mean"]
 
