@@ -91,6 +91,13 @@ WORLDS: dict[str, World] = {
         "depth: 64x64, goal, last_action, rgb: 64x64x3",
         "6",
     ),
+    "foveal/VisualSearch-v0": World(
+        "foveal.envs.visual_search.world:VisualSearchEnv",
+        "foveal.envs.visual_search.world:VisualSearch",
+        "find the one that differs, with an eye that sees less around: the classic paradigms",
+        "fixations: 8x3, retina: 128x128x1, target: 25x25x1",
+        "11",
+    ),
 }
 
 

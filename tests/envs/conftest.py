@@ -86,6 +86,8 @@ def batch_act(act):
         space, seen = env.single_action_space, env.single_observation_space
         if isinstance(seen, spaces.Dict) and "last_action" in seen.spaces:  # object navigation, whose last one is End
             space = spaces.Discrete(int(space.n) - 1)
+        if isinstance(seen, spaces.Dict) and "fixations" in seen.spaces:  # visual search, whose last two are answers
+            space = spaces.Discrete(int(space.n) - 2)
         return np.stack([act(space, row, 0, step) for row in range(env.num_envs)])
 
     return batch_act

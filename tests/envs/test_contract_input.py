@@ -174,6 +174,9 @@ SMALL = {
     "start_distances": st.sampled_from([(0.0, 3.0), (0.5, 1000.0)]),
     "backend": st.just("native"),
     "categories": st.just(("Chair", "Mug", "Bed", "Sofa", "GarbageCan", "SoapBottle")),
+    "size": st.integers(16, 64),
+    "cell_deg": st.just(0.0) | st.floats(1, 12),
+    "view_deg": st.just(0.0) | st.floats(10, 60),
 }
 """Valid values of what would make a world large, or impossible."""
 
