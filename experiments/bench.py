@@ -9,6 +9,7 @@ counts. The repeats of all contenders are interleaved, so that a machine that sl
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -186,6 +187,33 @@ def interleaved(contenders: dict[str, Step], what: str, repeat: int, seconds: fl
         | {"processors": statistics.median(used[name])}
         for name, each in rates.items()
     }
+
+
+def threaded(name: str, step: Step) -> dict[str, Step]:
+    """The same with one thread and with all, by what to call them."""
+
+    def limited(threads: int) -> Step:
+        def run() -> int:
+            with _threads(threads):
+                return step()
+
+        return run
+
+    counts = sorted({1, thread_count()})
+    return {f"{name}, {count} thread{'s'[: count - 1]}": limited(count) for count in counts}
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = os.environ.get("FOVEAL_THREADS")
+    os.environ["FOVEAL_THREADS"] = str(count)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["FOVEAL_THREADS"]
+        else:
+            os.environ["FOVEAL_THREADS"] = before
 
 
 def _by_batch(task: Task, seconds: float) -> dict[int, float]:

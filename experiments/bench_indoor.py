@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from foveal.envs.objectnav.scenes.house import House
 from foveal.envs.objectnav.scenes.sources import houses_of
 from foveal.envs.rendering.renderer import Renderer
 from foveal.envs.rendering.scene import Scene
-from foveal.experiments.bench import Report, Step, batched, in_fresh_process, installed, interleaved
+from foveal.experiments.bench import Report, Step, batched, in_fresh_process, installed, interleaved, threaded
 from foveal.kernels import thread_count
 from foveal.optics.camera import Camera
 from foveal.optics.transforms import look
@@ -92,9 +92,9 @@ def indoor(*, rows: int = 256, repeat: int = 5, seconds: float = 2.0) -> Report:
     scenes = [dress(house) for house in houses]
     report |= {"objects": sum(len(scene.objects) for scene in scenes), "peers": {}, "speeds": []}
     for images in (SMALL, LARGE, DOOM):
-        contenders = _threaded("renderer", _renderer(houses, scenes, images))
+        contenders = threaded("renderer", _renderer(houses, scenes, images))
         if images is SMALL:
-            contenders |= _threaded("ObjectNav", _world(rows))
+            contenders |= threaded("ObjectNav", _world(rows))
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # ViZDoom leaves files where it starts
             peers, found = _beside_peers(contenders, images, repeat, seconds)
         report["peers"] |= peers
@@ -171,33 +171,6 @@ def _world(rows: int) -> Step:
     shares = np.full(END + 1, (1 - END_SHARE) / END)
     shares[END] = END_SHARE
     return batched(env, np.random.default_rng(0).choice(END + 1, size=(64, rows), p=shares))
-
-
-def _threaded(name: str, step: Step) -> dict[str, Step]:
-    """The same with one thread and with all, by what to call them."""
-
-    def limited(threads: int) -> Step:
-        def run() -> int:
-            with _threads(threads):
-                return step()
-
-        return run
-
-    counts = sorted({1, thread_count()})
-    return {f"{name}, {count} thread{'s'[: count - 1]}": limited(count) for count in counts}
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = os.environ.get("FOVEAL_THREADS")
-    os.environ["FOVEAL_THREADS"] = str(count)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["FOVEAL_THREADS"]
-        else:
-            os.environ["FOVEAL_THREADS"] = before
 
 
 # Peers

@@ -16,8 +16,8 @@ from foveal.commands.terminal import BadInput, print_table, told_as
 class Bench:
     """Measure steps and frames per second beside peers, where those are installed, all in one run."""
 
-    suite: Annotated[Literal["driving", "indoor"], Positional, arg(metavar="SUITE")]
-    """What to measure: driving (beside highway-env and EnvPool) or indoor (beside MiniWorld and ViZDoom)."""
+    suite: Annotated[Literal["driving", "indoor", "search"], Positional, arg(metavar="SUITE")]
+    """What to measure: driving (beside highway-env and EnvPool), indoor (beside MiniWorld and ViZDoom), or search."""
     all: bool = False
     """All driving tasks that EnvPool has too, with actions that make episodes long as well as with random ones."""
     rows: int = 256
@@ -36,7 +36,7 @@ class Bench:
             raise BadInput(f"{options}: all must be positive")
         if self.all and self.suite != "driving":
             raise BadInput(f"--all: is for driving, not for {self.suite}")
-        from foveal.experiments import bench, bench_indoor
+        from foveal.experiments import bench, bench_indoor, bench_search
 
         if self.json:
             with told_as(BadInput, OSError):
@@ -45,6 +45,9 @@ class Bench:
             tasks = bench.ALL if self.all else bench.HIGHWAYS
             report = bench.driving(tasks=tasks, rows=self.rows, repeat=self.repeat, seconds=self.seconds)
             tables = bench.tables(report)
+        elif self.suite == "search":
+            report = bench_search.search(rows=self.rows, repeat=self.repeat, seconds=self.seconds)
+            tables = bench_search.tables(report)
         else:
             report = bench_indoor.indoor(rows=self.rows, repeat=self.repeat, seconds=self.seconds)
             tables = bench_indoor.tables(report)
