@@ -48,7 +48,7 @@ def foveate(images: Tensor, fixations: Tensor, eye: Eye) -> Tensor:
     far = square.clamp(min=torch.finfo(images.dtype).tiny).sqrt() / eye.px_per_deg  # (B, H, W)
     level = torch.log2(1 + far / eye.e2_deg).clamp(max=eye.levels - 1)[:, None]  # (B, 1, H, W)
     weights = [(1 - (level - k).abs()).clamp(min=0) for k in range(eye.levels)]
-    seen: Tensor = sum(weight * plane for weight, plane in zip(weights, planes, strict=True))  # type: ignore[assignment]
+    seen: Tensor = sum(weight * plane for weight, plane in zip(weights, planes, strict=True))
     return seen
 
 
@@ -82,7 +82,7 @@ class EccentricPool2d(nn.Module):
     a window about the 2 x 2 pixels that ordinary pooling takes (of an odd one, the extra pixel is to the right and
     below). Beyond the edge the input goes on with its nearest pixel.
 
-    Source: Gupta et al., "Visual Search Asymmetry" (NeurIPS 2021, arXiv:2106.02953), section 3; the fixation is in the
+    Source: Gupta et al., "Visual Search Asymmetry" (NeurIPS 2021, arXiv:2106.02953); the fixation is in the
     middle of the input.
 
     Args:

@@ -15,9 +15,12 @@ from foveal.kernels import kernel
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_SIZE, _PRESENT, _TARGET, _CYCLE, _SLOT = range(5)
+_SIZE, _PRESENT, _TARGET, _SLOT = range(4)
 _CELL, _LOOK, _X, _Y = 1_000, 20_000, 30_000, 40_000
 """First indices of an episode's draws."""
+
+IN_TURN, EACH, DIFFERENT = range(3)
+"""How distractors get their looks; see `Condition`."""
 
 
 class Cast(NamedTuple):
@@ -44,10 +47,11 @@ class Layout(NamedTuple):
         present: Share of the displays with a target.
         targets: How many looks of the cast, the first ones, are the target's.
         looks: How many there are.
-        cycled: Distractors take their looks in turn, not each at random.
+        drawn: How distractors get their looks: `IN_TURN`, `EACH` or `DIFFERENT`.
         grid: Cells in a row.
         cell_px: Their width.
         box_px: Width of an item's box.
+        jitter_px: How many places it may have in its cell, across and down.
         field_px: Width of the field.
     """
 
@@ -55,10 +59,11 @@ class Layout(NamedTuple):
     present: float
     targets: int
     looks: int
-    cycled: bool
+    drawn: int
     grid: int
     cell_px: int
     box_px: int
+    jitter_px: int
     field_px: int
 
 
@@ -101,8 +106,9 @@ def cast_of(condition: Condition, forms: list[str]) -> Cast:
 def layout_of(condition: Condition, cast: Cast, present: float = 1.0) -> Layout:
     """How displays of a condition are made, of which a share has a target."""
     p, targets = condition.paradigm, len(condition.target.poses)
-    sizes = np.array(p.set_sizes)
-    return Layout(sizes, present, targets, len(cast.form), condition.cycled, p.grid, p.cell_px, p.box_px, p.field_px)
+    sizes, drawn = np.array(p.set_sizes), {"in turn": IN_TURN, "each": EACH, "different": DIFFERENT}[condition.drawn]
+    looks = len(cast.form)
+    return Layout(sizes, present, targets, looks, drawn, p.grid, p.cell_px, p.box_px, p.jitter_px, p.field_px)
 
 
 def empty(rows: int, items: int) -> Displays:
@@ -121,9 +127,7 @@ def empty(rows: int, items: int) -> Displays:
 def arrange_rows(start, stop, rows, seeds, episodes, layout, displays):
     """Make a display in each of `rows`, drawn from its seed and episode."""
     sizes, target, sought, cell, look, place = displays
-    cells, spare = layout.grid * layout.grid, layout.cell_px - layout.box_px + 1
-    others = layout.looks - layout.targets
-    margin = (layout.field_px - layout.grid * layout.cell_px) // 2
+    cells, others = layout.grid * layout.grid, layout.looks - layout.targets
     middle = (layout.box_px - layout.field_px) / 2.0
     for i in range(start, stop):
         row = rows[i]
@@ -132,32 +136,38 @@ def arrange_rows(start, stop, rows, seeds, episodes, layout, displays):
         sizes[row], target[row], sought[row] = size, -1, int(uniform(seed, episode, _TARGET) * layout.targets)
         if uniform(seed, episode, _PRESENT) < layout.present:
             target[row] = int(uniform(seed, episode, _SLOT) * size)
-        turn = int(uniform(seed, episode, _CYCLE) * others)
+        drawn = since = 0  # distractors so far, and the first of those that differ
         for item in range(cell.shape[1]):
             cell[row, item], look[row, item] = -1, 0
             place[row, item, 0] = place[row, item, 1] = 0.0
         for item in range(size):
-            cell[row, item] = _free_cell(cell[row], item, int(uniform(seed, episode, _CELL + item) * (cells - item)))
+            cell[row, item] = _free(cell[row], 0, item, 0, int(uniform(seed, episode, _CELL + item) * (cells - item)))
             if item == target[row]:
                 look[row, item] = sought[row]
-            elif layout.cycled:
-                look[row, item] = layout.targets + (turn + item) % others
-            else:
+            elif layout.drawn == IN_TURN:
+                look[row, item] = layout.targets + item % others
+            elif layout.drawn == EACH:
                 look[row, item] = layout.targets + int(uniform(seed, episode, _LOOK + item) * others)
+            else:
+                if drawn % others == 0:  # all are used up
+                    since = item
+                nth = int(uniform(seed, episode, _LOOK + item) * (others - drawn % others))
+                look[row, item] = _free(look[row], since, item, layout.targets, nth)
+                drawn += 1
             for axis in range(2):
                 at = cell[row, item] // layout.grid if axis else cell[row, item] % layout.grid
-                shift = int(uniform(seed, episode, (_Y if axis else _X) + item) * spare)
-                place[row, item, axis] = (margin + at * layout.cell_px + shift + middle) / PX_PER_DEG
+                shift = int(uniform(seed, episode, (_Y if axis else _X) + item) * layout.jitter_px)
+                place[row, item, axis] = (at * layout.cell_px + shift + middle) / PX_PER_DEG
 
 
 @kernel
-def _free_cell(taken, many, nth):
-    """The nth of the cells that are not among the first `many` taken ones."""
-    found = nth
+def _free(taken, first, last, low, nth):
+    """The nth whole number from `low` on that is not among the taken ones of `first` up to before `last`."""
+    found = low + nth
     while True:
-        smaller = 0  # taken cells up to there: as many more have to be passed over
-        for item in range(many):
-            smaller += taken[item] <= found
-        if found == nth + smaller:
+        smaller = 0  # taken ones up to there: as many more have to be passed over
+        for item in range(first, last):
+            smaller += low <= taken[item] <= found
+        if found == low + nth + smaller:
             return found
-        found = nth + smaller
+        found = low + nth + smaller

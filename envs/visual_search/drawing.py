@@ -107,13 +107,13 @@ def _stroke(image, brush, s, x0, y0, background, px_per_deg, channels):
         reach_x, reach_y = (abs(sin) * a + abs(cos) * b) / 2, (abs(cos) * a + abs(sin) * b) / 2
     else:
         reach_x = reach_y = a + (b / 2 if kind == ARC else 0.0)
-    up_x, up_y = -math.sin(turn), math.cos(turn)  # towards the bright side of a shaded disc
+    up_x, up_y = -math.sin(turn), math.cos(turn)  # towards the bright side of a shaded disc, of which b is a step
     for v in range(max(0, math.floor(y - reach_y)), min(height, math.ceil(y + reach_y) + 1)):
         for u in range(max(0, math.floor(x - reach_x)), min(width, math.ceil(x + reach_x) + 1)):
             covered = _coverage(kind, u - x, v - y, a, b, angle, turn, cos, sin)
             if covered <= 0.0:
                 continue
-            step = math.floor(((u - x) * up_x + (v - y) * up_y + a) / (2 * a) * GREY_STEPS)
+            step = math.floor(((u - x) * up_x + (v - y) * up_y + a) / b + 1e-6)
             for c in range(channels):
                 colour = float(brush.colour[s, c])
                 if kind == SHADED:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from foveal.envs.params import did_you_mean
 
@@ -23,16 +24,16 @@ GREY_STEPS = 16
 
 Stroke = tuple[int, float, float, float, float, float]
 """Kind; centre x to the right and y down; and of a bar its length, its width, and its turn from vertical; of an arc its
-radius, its width, and its extent, about the direction of +x; of a disc its radius, twice. Degrees of visual angle, and
-rad. A shaded disc goes in 16 steps from black at its top to white."""
+radius, its width, and its extent, about the direction of +x; of a disc its radius, and the width of a step of a shaded
+one, which goes in 16 of them from black at its top to white. Degrees of visual angle, and rad."""
 
 
 def _bar(x: float, y: float, length: float, width: float, turn: float = 0.0) -> Stroke:
     return BAR, x, y, length, width, turn
 
 
-def _disc(diameter: float, kind: int = DISC) -> Stroke:
-    return kind, 0.0, 0.0, diameter / 2, diameter / 2, 0.0
+def _disc(radius: float, kind: int = DISC) -> Stroke:
+    return kind, 0.0, 0.0, radius, 2 / PX_PER_DEG, 0.0
 
 
 _CURVE = 1.3  # rad, extent of the arc
@@ -54,7 +55,7 @@ def _digit(*across: float, left: float, right: float) -> tuple[Stroke, ...]:
 FORMS: dict[str, tuple[Stroke, ...]] = {
     "line": (_bar(0.0, 0.0, 1.2, 0.2),),
     "curve": ((ARC, -(1 + math.cos(_CURVE / 2)) / 2, 0.0, 1.0, 1 / 6, _CURVE),),
-    "ball": (_disc(31 / PX_PER_DEG, SHADED),),
+    "ball": (_disc(0.5, SHADED),),
     "cross": (_STEM, _bar(0.0, _HIGH, _LENGTH, _STROKE, _ACROSS)),
     "non-cross": (
         _STEM,
@@ -69,16 +70,16 @@ FORMS: dict[str, tuple[Stroke, ...]] = {
     "5": _digit(-0.875, 0.0, 0.875, left=-0.4375, right=0.4375),
     "O": (_O,),
     "Q": (_O, _bar(0.0, 0.7, 0.6, 0.2)),
-    "small": (_disc(1.2),),
-    "large": (_disc(2.0),),
+    "small": (_disc(0.6),),
+    "large": (_disc(1.0),),
 }
 
 Pose = tuple[float, bool]
 """A turn, in degrees clockwise, of what is mirrored left to right before it, or not."""
 
 UPRIGHT: Pose = (0.0, False)
-_EIGHTHS = tuple((turn, False) for turn in (-45.0, -90.0, -135.0, 180.0))
-_FLIPS = (UPRIGHT, (0.0, True), (180.0, True), (90.0, True))  # and the transpose
+_EIGHTHS = tuple((turn, False) for turn in (135.0, 180.0, -135.0, -90.0))
+_FLIPS = (UPRIGHT, (180.0, True), (-90.0, True), (90.0, False))  # upside down; the transpose, and that left to right
 _WHITE, _BLACK, _RED, _GREEN = (255, 255, 255), (0, 0, 0), (220, 40, 40), (30, 170, 60)
 
 
@@ -104,39 +105,41 @@ class Look:
 
 @dataclass(frozen=True)
 class Paradigm:
-    """Where items stand: in cells of a square grid in the middle of a square field, at random within them.
+    """Where items stand: in cells of a square grid, which begins in a field's upper left corner, at random within them.
 
     Attributes:
         field_px: Width of the field.
         grid: Cells in a row, and rows.
         cell_px: Width of a cell.
-        box_px: Width of an item's box, which lies in its cell with its corner drawn evenly among whole pixels.
+        box_px: Width of an item's box.
+        jitter_px: Pixels across and down, of which one is drawn for how far the box is from its cell's corner.
         set_sizes: Items of a display, the target among them.
         background: Grey.
 
     Pixels are of `PX_PER_DEG`.
 
     Raises:
-        ValueError: for more items than cells, boxes larger than cells, a grid larger than the field, or sizes that are
-            not positive.
+        ValueError: for more items than cells, boxes that do not fit into cells, a grid larger than the field, or sizes
+            that are not positive.
     """
 
     field_px: int
     grid: int
     cell_px: int
     box_px: int
+    jitter_px: int
     set_sizes: tuple[int, ...]
     background: int = 255
 
     def __post_init__(self) -> None:
-        for name in ("field_px", "grid", "cell_px", "box_px"):
+        for name in ("field_px", "grid", "cell_px", "box_px", "jitter_px"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
         if not self.set_sizes or not 1 <= min(self.set_sizes) <= max(self.set_sizes) <= self.grid**2:
             raise ValueError(
                 f"set_sizes={self.set_sizes}: must be in [1, {self.grid**2}], the cells of a grid of {self.grid}"
             )
-        if self.box_px > self.cell_px:
+        if self.box_px + self.jitter_px - 1 > self.cell_px:
             raise ValueError(
                 f"items of {self.box_px / PX_PER_DEG:.3g} degrees do not fit into cells of "
                 f"{self.cell_px / PX_PER_DEG:.3g}"
@@ -153,12 +156,12 @@ class Paradigm:
         return self.field_px / PX_PER_DEG
 
 
-CURVATURE = Paradigm(339, 6, 56, 48, (8, 16, 32), 0)
-LIGHTING = Paradigm(198, 4, 49, 31, (1, 6, 12), 27)
-LETTERS = Paradigm(615, 3, 205, 177, (3, 6, 9))
-HOMOGENEOUS = Paradigm(339, 4, 84, 69, (1, 4, 8, 12))
-OURS = Paradigm(450, 5, 90, 72, (3, 6, 12, 18))
-COLOURED = Paradigm(450, 5, 90, 72, (3, 6, 12, 18), 0)
+CURVATURE = Paradigm(339, 6, 56, 48, 8, (8, 16, 32), 0)
+LIGHTING = Paradigm(198, 4, 49, 31, 18, (1, 6, 12), 27)
+LETTERS = Paradigm(615, 3, 205, 177, 27, (3, 6, 9))
+HOMOGENEOUS = Paradigm(339, 4, 84, 69, 15, (1, 4, 8, 12))
+OURS = Paradigm(450, 5, 90, 72, 18, (3, 6, 12, 18))
+COLOURED = Paradigm(450, 5, 90, 72, 18, (3, 6, 12, 18), 0)
 
 
 @dataclass(frozen=True)
@@ -169,22 +172,27 @@ class Condition:
         paradigm: Where they stand.
         target: What the target looks like.
         distractors: What the others look like.
-        cycled: The looks and poses of distractors are taken in turn, from a random one on; else each is drawn.
+        drawn: The looks and poses of distractors are those of their slots in turn; each by itself at random; or
+            different ones at random, as long as there are some.
     """
 
     paradigm: Paradigm
     target: Look
     distractors: tuple[Look, ...]
-    cycled: bool = True
+    drawn: Literal["in turn", "each", "different"] = "in turn"
 
 
 def _pair(
-    paradigm: Paradigm, first: Look, second: Look, names: tuple[str, str], cycled: bool = True
+    paradigm: Paradigm,
+    first: Look,
+    second: Look,
+    names: tuple[str, str],
+    drawn: Literal["in turn", "each", "different"] = "in turn",
 ) -> dict[str, Condition]:
     """Each among the other."""
     return {
-        names[0]: Condition(paradigm, first, (second,), cycled),
-        names[1]: Condition(paradigm, second, (first,), cycled),
+        names[0]: Condition(paradigm, first, (second,), drawn),
+        names[1]: Condition(paradigm, second, (first,), drawn),
     }
 
 
@@ -196,25 +204,29 @@ def _balls(*turns: float) -> Look:
     return Look("ball", tuple((turn, False) for turn in turns))
 
 
-_MIXED = (-80.0, -60.0, -40.0, 20.0, 40.0, 60.0, 80.0)
+_MIXED = (80.0, 60.0, 40.0, -20.0, -40.0, -60.0, -80.0)
 _BELOW, _ABOVE, _LEFT, _RIGHT = 0.0, 180.0, 90.0, -90.0  # turns of a ball whose bright side is there
 CONDITIONS: dict[str, Condition] = {
     **_pair(
         CURVATURE, Look("curve", _EIGHTHS, _WHITE), Look("line", _EIGHTHS, _WHITE), ("curve_in_lines", "line_in_curves")
     ),
-    "lighting_vertical": Condition(LIGHTING, _balls(_BELOW), (_balls(_ABOVE),)),
+    "lighting_vertical": Condition(LIGHTING, _balls(_ABOVE), (_balls(_BELOW),)),
     "lighting_horizontal": Condition(LIGHTING, _balls(_LEFT), (_balls(_RIGHT),)),
     **_pair(
-        LETTERS, Look("non-cross", _FLIPS), Look("cross", _FLIPS), ("noncross_in_crosses", "cross_in_noncrosses"), False
+        LETTERS,
+        Look("non-cross", _FLIPS),
+        Look("cross", _FLIPS),
+        ("noncross_in_crosses", "cross_in_noncrosses"),
+        "each",
     ),
-    **_pair(LETTERS, Look("T", _FLIPS), Look("L", _FLIPS), ("t_in_ls", "l_in_ts"), False),
-    **_pair(HOMOGENEOUS, _bars(-20), _bars(0), ("tilted_in_vertical", "vertical_in_tilted")),
-    "vertical_in_mixed": Condition(HOMOGENEOUS, _bars(0), (_bars(*_MIXED, -20.0),)),
-    "tilted_in_mixed": Condition(HOMOGENEOUS, _bars(-20), (_bars(*_MIXED, 0.0),)),
+    **_pair(LETTERS, Look("T", _FLIPS), Look("L", _FLIPS), ("t_in_ls", "l_in_ts"), "each"),
+    **_pair(HOMOGENEOUS, _bars(20), _bars(0), ("tilted_in_vertical", "vertical_in_tilted")),
+    "vertical_in_mixed": Condition(HOMOGENEOUS, _bars(0), (_bars(*_MIXED, 20.0),), "different"),
+    "tilted_in_mixed": Condition(HOMOGENEOUS, _bars(20), (_bars(*_MIXED, 0.0),), "different"),
     **_pair(OURS, Look("Q"), Look("O"), ("q_in_os", "o_in_qs")),
     **_pair(OURS, Look("2"), Look("5"), ("2_in_5s", "5_in_2s")),
     **_pair(OURS, Look("large"), Look("small"), ("large_in_small", "small_in_large")),
-    "top_lit_in_bottom_lit": Condition(LIGHTING, _balls(_ABOVE), (_balls(_BELOW),)),
+    "bottom_lit_in_top_lit": Condition(LIGHTING, _balls(_BELOW), (_balls(_ABOVE),)),
     "feature": Condition(COLOURED, Look("rod", colour=_RED), (Look("rod", colour=_GREEN),)),
     "conjunction": Condition(
         COLOURED,
@@ -224,7 +236,7 @@ CONDITIONS: dict[str, Condition] = {
 }
 """By name: the twelve of the paper by pairs, in the order of its experiments 1 to 6, and ours.
 
-Of ``lighting_vertical`` the target is lit from below, among balls lit from above; ``top_lit_in_bottom_lit`` is the
+Of ``lighting_vertical`` the target is lit from above, among balls lit from below; ``bottom_lit_in_top_lit`` is the
 reverse."""
 
 

@@ -31,7 +31,7 @@ class Stimuli:
     Args:
         condition: Its name in `CONDITIONS`, or one of your own.
         set_sizes: One of which each display has, drawn evenly; empty: the paradigm's.
-        grid: Cells in a row; 0: the paradigm's. The field grows where they do not fit.
+        grid: Cells in a row; 0: the paradigm's. The field is as much larger or smaller.
         cell_deg: Width of a cell, degrees, rounded to whole pixels of `PX_PER_DEG`; 0: the paradigm's.
         present: Share of the displays that have a target.
         px_per_deg: Of the pictures, pixels per degree of visual angle.
@@ -70,7 +70,8 @@ class Stimuli:
             given,
             grid=cells,
             cell_px=cell_px,
-            field_px=max(given.field_px, cells * cell_px),
+            jitter_px=max(1, min(given.jitter_px, cell_px - given.box_px + 1)) if cell_deg else given.jitter_px,
+            field_px=given.field_px + cells * cell_px - given.grid * given.cell_px,
             set_sizes=tuple(set_sizes) or given.set_sizes,
         )
         self.condition = dataclasses.replace(condition, paradigm=paradigm)
@@ -125,17 +126,15 @@ class Stimuli:
     def cell_at(self, points: ArrayLike) -> NDArray[np.int64]:
         """The cells (...) in which points (..., 2) lie, degrees from the field's middle; -1: in none."""
         p = self.condition.paradigm
-        margin = (p.field_px - p.grid * p.cell_px) // 2
         px = np.asarray(points, np.float64) * PX_PER_DEG + (p.field_px - 1) / 2
-        at = np.floor((px + 0.5 - margin) / p.cell_px).astype(np.int64)  # a pixel's middle is a whole number
+        at = np.floor((px + 0.5) / p.cell_px).astype(np.int64)  # a pixel's middle is a whole number
         within = ((at >= 0) & (at < p.grid)).all(-1)
         return np.where(within, at[..., 1] * p.grid + at[..., 0], -1)
 
     def cell_middles(self) -> NDArray[np.float64]:
         """The middles (grid², 2) of the cells, degrees from the field's middle."""
         p = self.condition.paradigm
-        margin = (p.field_px - p.grid * p.cell_px) // 2
-        at = (margin + (np.arange(p.grid) + 0.5) * p.cell_px - 0.5 - (p.field_px - 1) / 2) / PX_PER_DEG
+        at = ((np.arange(p.grid) + 0.5) * p.cell_px - 0.5 - (p.field_px - 1) / 2) / PX_PER_DEG
         return np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
 
     def _drawn(self, rows: NDArray[np.int64], sizes: Any, look: Any, place: Any, px: int) -> NDArray[np.uint8]:

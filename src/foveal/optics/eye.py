@@ -1,8 +1,8 @@
 """The foveated eye: what is seen of a picture when a point of it is fixated.
 
 Resolution falls with eccentricity e as 1 / (1 + e / e2): cortical magnification, where e2 is the eccentricity at which
-half of the fovea's is left (Strasburger, Rentschler and Jüttner, Journal of Vision 11, 2011, section 3; about 2.3
-degrees for acuity in Geisler and Perry, "Real-time foveated multiresolution system" (SPIE 3299, 1998)). So a point is
+half of the fovea's is left (Strasburger, Rentschler and Jüttner, Journal of Vision 11, 2011; 2.3 degrees in Geisler
+and Perry, "A real-time foveated multiresolution system", SPIE 3299, 1998). So a point is
 seen at level log2(1 + e / e2) of a Gaussian pyramid, between two of its levels as their mixture.
 
 The pyramid is kept at full resolution: level k is level k - 1 blurred by Burt and Adelson's kernel (1, 4, 6, 4, 1) / 16
@@ -141,7 +141,7 @@ def retina(stack: NDArray[Any], fixations: ArrayLike, eye: Eye, size: int) -> ND
 def glimpses(images: NDArray[Any], fixations: ArrayLike, size: int, scales: int) -> Floats:
     """Multi-scale glimpses: windows about the fixation, each twice as wide as the one before and as many pixels.
 
-    Source: Mnih et al., "Recurrent models of visual attention" (NeurIPS 2014, arXiv:1406.6247), section 3.1.
+    Source: Mnih et al., "Recurrent models of visual attention" (NeurIPS 2014, arXiv:1406.6247).
 
     Args:
         images: (N, H, W), of any dtype.
@@ -168,8 +168,8 @@ def pooling_window(eccentricity_deg: ArrayLike, layer: int) -> NDArray[np.int64]
     """Width of the window of eccNET's pooling layers at an eccentricity, pixels of what the layer pools.
 
     ``r = 2 + round(η (e - 4) d)`` beyond 4 degrees, where d is the layer's pixels per degree, of 30 in the picture.
-    Source: Gupta et al., "Visual Search Asymmetry" (NeurIPS 2021, arXiv:2106.02953), equation 1, with the values of the
-    published code.
+    Source: Gupta et al., "Visual Search Asymmetry" (NeurIPS 2021, arXiv:2106.02953), with the values of its published
+    code.
 
     Args:
         eccentricity_deg: Degrees.

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from foveal.envs.visual_search.paradigms import CONDITIONS, FORMS, PX_PER_DEG, Condition, Look, Paradigm
 from foveal.envs.visual_search.stimuli import Stimuli
 
-GEOMETRY = {  # field, grid, cell px, box px, set sizes, background: Gupta et al. 2021, their generators
-    "curve_in_lines": (339, 6, 56, 48, (8, 16, 32), 0),
-    "lighting_vertical": (198, 4, 49, 31, (1, 6, 12), 27),
-    "noncross_in_crosses": (615, 3, 205, 177, (3, 6, 9), 255),
-    "t_in_ls": (615, 3, 205, 177, (3, 6, 9), 255),
-    "tilted_in_vertical": (339, 4, 84, 69, (1, 4, 8, 12), 255),
-    "vertical_in_mixed": (339, 4, 84, 69, (1, 4, 8, 12), 255),
+GEOMETRY = {  # field, grid, cell px, box px, jitter px, set sizes, background: Gupta et al. 2021, their generators
+    "curve_in_lines": (339, 6, 56, 48, 8, (8, 16, 32), 0),
+    "lighting_vertical": (198, 4, 49, 31, 18, (1, 6, 12), 27),
+    "noncross_in_crosses": (615, 3, 205, 177, 27, (3, 6, 9), 255),
+    "t_in_ls": (615, 3, 205, 177, 27, (3, 6, 9), 255),
+    "tilted_in_vertical": (339, 4, 84, 69, 15, (1, 4, 8, 12), 255),
+    "vertical_in_mixed": (339, 4, 84, 69, 15, (1, 4, 8, 12), 255),
 }
 
 
@@ -41,13 +41,13 @@ def moments(cover):
 def alone(form, **pose):
     """A condition with one item of a form in the middle of a field."""
     look = Look(form, **pose)
-    return Stimuli(Condition(Paradigm(240, 1, 240, 240, (1,)), look, (look,)))
+    return Stimuli(Condition(Paradigm(240, 1, 240, 240, 1, (1,)), look, (look,)))
 
 
 @pytest.mark.parametrize("name", GEOMETRY)
 def test_fields_grids_and_sizes_are_the_stated_ones(name):
     p = CONDITIONS[name].paradigm
-    assert (p.field_px, p.grid, p.cell_px, p.box_px, p.set_sizes, p.background) == GEOMETRY[name]
+    assert (p.field_px, p.grid, p.cell_px, p.box_px, p.jitter_px, p.set_sizes, p.background) == GEOMETRY[name]
     picture = Stimuli(name).draw(Stimuli(name).make([0]))
     assert picture.shape == (1, p.field_px, p.field_px) and picture[0, 0, 0] == p.background
 
@@ -90,12 +90,12 @@ def test_letters_and_crosses_have_their_bars_in_place(form, row, columns):
 
 def test_balls_go_in_sixteen_steps_from_black_to_white():
     look = Look("ball")
-    stimuli = Stimuli(Condition(Paradigm(60, 1, 60, 31, (1,), 27), look, (look,)))
+    stimuli = Stimuli(Condition(Paradigm(60, 1, 60, 31, 30, (1,), 27), look, (look,)))
     picture = stimuli.draw(stimuli.make([3]))[0]
     x, y = (np.rint(stimuli.make([3]).place[0, 0] * PX_PER_DEG + 29.5)).astype(int)
     column = picture[y - 14 : y + 15, x].astype(int)
-    assert set(column) == set(range(0, 256, 17)) and (np.diff(column) >= 0).all()
-    assert (picture != 27).sum() == pytest.approx(math.pi * 15.8**2, rel=0.03)
+    np.testing.assert_array_equal(column, [17 * (row // 2) for row in range(1, 30)])
+    assert (picture != 27).sum() == pytest.approx(math.pi * 15.3**2, rel=0.03)
 
 
 @pytest.mark.parametrize("name", CONDITIONS)
@@ -107,12 +107,11 @@ def test_items_stand_in_cells_of_their_own_with_jitter_over_whole_pixels(name):
     assert set(made.size) == set(p.set_sizes)
     for cells, count in zip(made.cell, made.size, strict=True):
         assert np.unique(cells[:count]).size == count and 0 <= cells[:count].min() <= cells[:count].max() < p.grid**2
-    margin = (p.field_px - p.grid * p.cell_px) // 2
-    corners = made.place * PX_PER_DEG + (p.field_px - p.box_px) / 2 - margin
+    corners = made.place * PX_PER_DEG + (p.field_px - p.box_px) / 2
     at = np.stack([made.cell % p.grid, made.cell // p.grid], -1)
     jitter = (corners - at * p.cell_px)[there]
     np.testing.assert_allclose(jitter, np.rint(jitter), atol=1e-9)
-    assert set(np.rint(jitter).astype(int).ravel()) == set(range(p.cell_px - p.box_px + 1))
+    assert set(np.rint(jitter).astype(int).ravel()) == set(range(p.jitter_px))
     np.testing.assert_array_equal(stimuli.cell_at(made.place[there]), made.cell[there])
 
 
@@ -125,6 +124,31 @@ def test_one_item_is_the_target_and_looks_like_it(name):
     np.testing.assert_array_equal(made.look[np.arange(1500), made.target], made.sought)
     assert set(made.look[there]) == set(range(len(stimuli.cast.form)))
     assert set(made.target) == set(range(stimuli.most)), "which slot it has tells nothing"
+
+
+def test_mixed_distractors_differ_as_long_as_they_can():
+    stimuli = Stimuli("vertical_in_mixed", set_sizes=(12,))
+    made = stimuli.make(np.arange(200))
+    for looks in made.look:
+        others = looks[looks > 0] - 1
+        assert len(set(others[:8])) == 8 and len(set(others[8:])) == 3
+    assert len({tuple(looks) for looks in made.look}) == 200
+
+
+def test_the_light_comes_from_where_it_is_said_to():
+    for name, side in (
+        ("lighting_vertical", (0, -1)),
+        ("bottom_lit_in_top_lit", (0, 1)),
+        ("lighting_horizontal", (-1, 0)),
+    ):
+        stimuli = Stimuli(name, set_sizes=(6,))
+        made = stimuli.make([1])
+        picture = stimuli.draw(made)[0].astype(int)
+        for item in range(6):
+            x, y = np.rint(made.place[0, item] * PX_PER_DEG + 98.5).astype(int)
+            dx, dy = 10 * np.array(side)
+            brighter = picture[y + dy, x + dx] - picture[y - dy, x - dx]
+            assert (brighter > 100) if item == made.target[0] else (brighter < -100)
 
 
 def test_displays_hang_on_their_seed_alone_and_targets_may_be_absent():
