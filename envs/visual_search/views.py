@@ -27,7 +27,8 @@ class SearchScene:
     Attributes:
         time_s: Fixations so far, in seconds.
         display: Of that row alone.
-        fixations: (K, 2) degrees from the field's middle, x right and y down; the present one last.
+        fixations: (K, 2) degrees from the field's middle, x right and y down.
+        gaze: (2,) likewise, where the eye is: at the last fixation, or on its way from there.
         target: Its place, degrees; None: there is none.
         answer: 1 present, -1 absent, 0 none yet.
         correct: Whether the answer is right.
@@ -36,6 +37,7 @@ class SearchScene:
     time_s: float
     display: Displays
     fixations: NDArray[np.float64]
+    gaze: NDArray[np.float64]
     target: tuple[float, ...] | None
     answer: int
     correct: bool
@@ -59,7 +61,7 @@ def draw(stimuli: Stimuli, scene: SearchScene, e2_deg: float, annotation: Annota
     pen = Stimuli(stimuli.condition, px_per_deg=px / field, colour=True)
     sharp = pen.draw(scene.display)[0]
     planes = pyramid(np.moveaxis(sharp, -1, 0), 5)  # (3, H, W, L)
-    fixation = scene.fixations[-1] * pen.px_per_deg + (pen.px - 1) / 2
+    fixation = scene.gaze * pen.px_per_deg + (pen.px - 1) / 2
     seen = foveate(planes, np.tile(fixation, (3, 1)), Eye(pen.px_per_deg, e2_deg))
     views = [sharp.copy(), np.ascontiguousarray(np.moveaxis(np.rint(seen), 0, -1).astype(np.uint8))]
     _mark(views[0], scene, pen)
@@ -76,7 +78,7 @@ def _mark(frame: Frame, scene: SearchScene, pen: Stimuli) -> None:
     import cv2
 
     thick, scale = max(1, round(pen.px / 180)), pen.px_per_deg
-    points = scene.fixations * scale + (pen.px - 1) / 2
+    points = np.vstack([scene.fixations, scene.gaze]) * scale + (pen.px - 1) / 2
     if scene.target is not None:
         half = pen.condition.paradigm.box_px / 60 * scale
         corner = np.array(scene.target) * scale + (pen.px - 1) / 2
@@ -84,7 +86,7 @@ def _mark(frame: Frame, scene: SearchScene, pen: Stimuli) -> None:
         cv2.rectangle(frame, low, high, _TARGET, thick, cv2.LINE_AA, _BITS)
     line = np.rint(points * 2**_BITS).astype(np.int32)
     cv2.polylines(frame, [line], False, _PATH, thick, cv2.LINE_AA, _BITS)
-    for number, point in enumerate(points):
+    for number, point in enumerate(points[:-1]):
         _ring(frame, point, 0.012 * pen.px, _PATH if number else _START, -1)
     _ring(frame, points[-1], 0.024 * pen.px, _PATH, thick)
 

@@ -311,6 +311,7 @@ class VisualSearch(BatchEnv):
             time_s=float(self._elapsed[row]) * FIXATION_S,
             display=Displays._make(array[row : row + 1].copy() for array in self.displays),
             fixations=self._path[row, : self._saccades[row] + 1].copy(),
+            gaze=self._path[row, self._saccades[row]].copy(),
             target=None if target < 0 else tuple(self.displays.place[row, target].tolist()),
             answer=int(self._answer[row]),
             correct=bool(self._correct[row]),
@@ -322,12 +323,8 @@ class VisualSearch(BatchEnv):
 
     def between(self, before: SearchScene, after: SearchScene, part: float) -> SearchScene:
         """See `BatchEnv.between`: the eye on its way."""
-        start, end = before.fixations[-1], after.fixations[-1]
-        return dataclasses.replace(
-            before,
-            time_s=before.time_s + part * (after.time_s - before.time_s),
-            fixations=np.vstack([before.fixations, start + part * (end - start)]),
-        )
+        time_s = before.time_s + part * (after.time_s - before.time_s)
+        return dataclasses.replace(before, time_s=time_s, gaze=before.gaze + part * (after.gaze - before.gaze))
 
 
 @kernel
