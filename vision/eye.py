@@ -78,9 +78,9 @@ def glimpses(images: Tensor, fixations: Tensor, size: int, scales: int) -> Tenso
 class EccentricPool2d(nn.Module):
     """eccNET's pooling: averages over windows that grow with the distance from the middle, at a stride of 2.
 
-    An output pixel at eccentricity e is the mean over `foveal.optics.eye.pooling_window` of the whole degrees in e, of
-    a window about the 2 x 2 pixels that ordinary pooling takes (of an odd one, the extra pixel is to the right and
-    below). Beyond the edge the input goes on with its nearest pixel.
+    An output pixel at eccentricity e is the mean over a window about the 2 x 2 pixels that ordinary pooling takes, as
+    wide as `foveal.optics.eye.pooling_window` says of e rounded up to whole degrees; of an odd one the extra pixel is
+    to the right and below. Beyond the edge the input goes on with its nearest pixel.
 
     Source: Gupta et al., "Visual Search Asymmetry" (NeurIPS 2021, arXiv:2106.02953); the fixation is in the
     middle of the input.
@@ -103,7 +103,7 @@ class EccentricPool2d(nn.Module):
             (torch.arange(n // 2, dtype=torch.float64) - (n // 2 - 1) / 2) * 2 / self.px_per_deg
             for n in (height, width)
         )
-        whole = torch.hypot(*torch.meshgrid(y, x, indexing="ij")).floor()
+        whole = torch.hypot(*torch.meshgrid(y, x, indexing="ij")).ceil()
         return torch.from_numpy(pooling_window(whole.numpy(), self.layer))
 
     def forward(self, features: Tensor) -> Tensor:

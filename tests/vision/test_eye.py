@@ -75,7 +75,7 @@ def test_pooling_is_the_mean_over_the_stated_windows(layer):
     for v, u in ((0, 0), (size // 4, 3), (size // 2 - 1, size // 2), (size // 4, size // 4)):
         r = int(windows[v, u])
         eccentricity = np.hypot(v - (size // 2 - 1) / 2, u - (size // 2 + 1) / 2) * 2 / pool.px_per_deg
-        assert r == optics.pooling_window(np.floor(eccentricity), layer)
+        assert r == optics.pooling_window(np.ceil(eccentricity), layer)
         top, left = 10 + 2 * v - (r - 2) // 2, 10 + 2 * u - (r - 2) // 2
         torch.testing.assert_close(pooled[v, u], wide[top : top + r, left : left + r].mean())
 

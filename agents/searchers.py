@@ -1,0 +1,268 @@
+"""Searchers: what looks about a display until it has found the target, without learning to.
+
+A *searcher* is a function of what is there and where one looks (`Sight`) to priorities: maps (N, h, w) and where their
+pixels lie. `search` looks at the greatest, recognises without fail whether it is in the target's cell, and does not
+come back: what was looked at is erased. So it is done in Gupta et al., "Visual Search Asymmetry" (NeurIPS 2021,
+arXiv:2106.02953); but here nobody looks into cells without an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from foveal.envs.visual_search.displays import Displays
+from foveal.envs.visual_search.stimuli import Stimuli
+from foveal.vision.eccnet import STRIDE, EccNet
+
+Floats = NDArray[np.float64]
+
+
+class Sight(NamedTuple):
+    """What searchers are shown.
+
+    Attributes:
+        pictures: (N, H, W) uint8 grey; what was looked at is erased.
+        targets: (N, h, w) uint8, the target alone.
+        fixations: (N, 2) int64, column and row.
+        background: Grey level.
+    """
+
+    pictures: NDArray[np.uint8]
+    targets: NDArray[np.uint8]
+    fixations: NDArray[np.int64]
+    background: int
+
+
+class Priorities(NamedTuple):
+    """What searchers answer.
+
+    Attributes:
+        maps: (N, h, w).
+        corner: (N, 2) column and row of the middle of each map's first pixel.
+        stride: Pixels of the picture from one to the next.
+    """
+
+    maps: NDArray[Any]
+    corner: Floats
+    stride: float
+
+
+Searcher = Callable[[Sight], Priorities]
+
+
+class Trials(NamedTuple):
+    """N searches.
+
+    Attributes:
+        saccades: (N,) until the target was fixated, at least 1: the first fixation does not count; -1: never.
+        cells: (N, most + 1) fixated, the first one among them; -1 in none, -2 not any more.
+        points: (N, most + 1, 2) where, degrees from the field's middle; NaN not any more.
+    """
+
+    saccades: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    points: Floats
+
+
+def search(
+    searcher: Searcher, stimuli: Stimuli, displays: Displays, *, most: int = 0, revisits: bool = False
+) -> Trials:
+    """Search displays, from their middles.
+
+    Args:
+        searcher: Who decides.
+        stimuli: That the displays are of; grey.
+        displays: N of them.
+        most: Saccades at most; 0: as many as cells.
+        revisits: Go back to what was looked at, and erase nothing.
+
+    Raises:
+        ValueError: for coloured stimuli, or displays without a target.
+    """
+    if stimuli.colour or (displays.target < 0).any():
+        raise ValueError("searchers see grey displays with targets")
+    cells, count = stimuli.condition.paradigm.grid**2, len(displays.size)
+    most = most or cells
+    rows = np.arange(count)
+    pictures, goal = stimuli.draw(displays), displays.cell[rows, displays.target]
+    targets = stimuli.looks()[displays.sought]
+    where, background = _cells_of_pixels(stimuli), stimuli.condition.paradigm.background
+    occupied = np.zeros((count, cells), np.bool_)
+    np.put_along_axis(occupied, np.where(displays.cell < 0, displays.cell[:, :1], displays.cell), True, 1)
+    fixated = np.full((count, most + 1), -2, np.int64)
+    points = np.full((count, most + 1, 2), np.nan)
+    saccades = np.full(count, -1, np.int64)
+    at = np.full((count, 2), (stimuli.px - 1) / 2)
+    for step in range(most + 1):
+        left = np.flatnonzero(saccades < 0)
+        if step:
+            sight = Sight(pictures[left], targets[left], np.rint(at[left]).astype(np.int64), background)
+            at[left] = _best(searcher(sight), occupied[left], where)
+        points[left, step] = (at[left] - (stimuli.px - 1) / 2) / stimuli.px_per_deg
+        here = stimuli.cell_at(points[left, step])
+        fixated[left, step] = here
+        saccades[left[(here == goal[left]) & (step > 0)]] = step
+        seen = left[(here >= 0) & (here != goal[left])]
+        if step and not revisits:
+            occupied[seen, fixated[seen, step]] = False
+            pictures[seen] = np.where(where == fixated[seen, step, None, None], background, pictures[seen])
+        if (saccades >= 0).all():
+            break
+    return Trials(saccades, fixated, points)
+
+
+def by_network(network: EccNet, device: str = "cpu") -> Searcher:
+    """Looks where a network sees what looks like the target; see `foveal.vision.eccnet`.
+
+    The view is twice as wide as the picture, so that all of it is in sight from everywhere.
+    """
+
+    def searcher(sight: Sight) -> Priorities:
+        count, height, width = sight.pictures.shape
+        half = -(-max(height, width) // 32) * 32
+        views = np.full((count, 2 * half, 2 * half), sight.background, np.uint8)
+        for view, picture, (x, y) in zip(views, sight.pictures, sight.fixations, strict=True):
+            view[half - y : half - y + height, half - x : half - x + width] = picture
+        channels = network.blocks.channels
+        seen, sought = (
+            torch.from_numpy(images).to(device)[:, None].float().div(255).expand(-1, channels, -1, -1)
+            for images in (views, sight.targets)
+        )
+        corner = sight.fixations - half + (STRIDE - 1) / 2
+        return Priorities(network(seen, sought).cpu().numpy(), corner.astype(np.float64), STRIDE)
+
+    return searcher
+
+
+def at_random(seed: int = 0) -> Searcher:
+    """Looks at any item; without replacement, unless `search` revisits."""
+    rng = np.random.default_rng(seed)
+
+    def searcher(sight: Sight) -> Priorities:
+        count, height, width = sight.pictures.shape
+        stride = min(height, width) / 256
+        corner = np.full((count, 2), (stride - 1) / 2)
+        return Priorities(rng.random((count, round(height / stride), round(width / stride))), corner, stride)
+
+    return searcher
+
+
+def by_pixels(sight: Sight) -> Priorities:
+    """Looks where the pixels agree most with the target's: normalised cross-correlation."""
+    import cv2
+
+    maps = []
+    for picture, target in zip(sight.pictures, sight.targets, strict=True):
+        away = sight.background - picture.astype(np.float32), sight.background - target.astype(np.float32)
+        maps.append(cv2.matchTemplate(*away, cv2.TM_CCORR_NORMED))
+    offset = (np.array(sight.targets.shape[:0:-1]) - 1) / 2
+    return Priorities(np.stack(maps), np.tile(offset, (len(maps), 1)), 1.0)
+
+
+def by_saliency(sight: Sight) -> Priorities:
+    """Looks where the picture is least expected, whatever is sought: the spectral residual.
+
+    Source: Hou and Zhang, "Saliency detection: a spectral residual approach" (CVPR 2007), at their width of 64 pixels.
+    """
+    import cv2
+
+    maps, width = [], 64
+    for picture in sight.pictures:
+        small = cv2.resize(picture.astype(np.float32), (width, width), interpolation=cv2.INTER_AREA)
+        spectrum = np.fft.fft2(small)
+        amplitude = np.log(np.abs(spectrum) + 1e-9).astype(np.float32)
+        residual = amplitude - cv2.blur(amplitude, (3, 3))
+        saliency = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
+        maps.append(cv2.GaussianBlur(saliency.astype(np.float32), (0, 0), 2.5))
+    stride = sight.pictures.shape[-1] / width
+    return Priorities(np.stack(maps), np.full((len(maps), 2), (stride - 1) / 2), stride)
+
+
+def ideal_search(
+    displays: Displays,
+    *,
+    fovea: float = 4.0,
+    e2_deg: float = 2.3,
+    choice: Literal["posterior", "information"] = "posterior",
+    most: int = 100,
+    seed: int = 0,
+) -> NDArray[np.int64]:
+    """Search by Bayes' rule: each fixation tells of every item, the nearer the more reliably, what it may be.
+
+    Of an item, seen from where one looks with detectability d, comes a response from a normal distribution around 1/2
+    for the target and -1/2 for others, with standard deviation 1/d. The items' posterior is proportional to the
+    exponential of the sum of d² times the responses.
+
+    Args:
+        displays: N of them, with targets.
+        fovea: Detectability d' where one looks.
+        e2_deg: Eccentricity at which it is half of that, degrees; it is ``fovea / (1 + e / e2)``.
+        choice: Next comes the likeliest item, or the one from which most would be learnt: the target's expected d².
+        most: Saccades at most.
+        seed: Of the responses.
+
+    Returns:
+        (N,) saccades until the target was fixated; -1: it was not.
+
+    Raises:
+        ValueError: for displays without a target, or numbers that are not positive.
+
+    Source: Najemnik and Geisler, "Optimal eye movement strategies in visual search" (Nature 434, 2005); Najemnik and
+    Geisler, "Simple summation rule" (Vision Research 49, 2009) for the choice by information.
+    """
+    if (displays.target < 0).any() or not min(fovea, e2_deg, most) > 0:
+        raise ValueError(
+            f"fovea={fovea}, e2_deg={e2_deg}, most={most}: must be positive, and all displays have targets"
+        )
+    rng, rows = np.random.default_rng(seed), np.arange(len(displays.size))
+    there = np.arange(displays.place.shape[1]) < displays.size[:, None]  # (N, M)
+    mean = np.where(np.arange(there.shape[1]) == displays.target[:, None], 0.5, -0.5)
+    between = np.linalg.norm(displays.place[:, :, None] - displays.place[:, None], axis=-1)  # (N, M, M)
+    square = (fovea / (1 + between / e2_deg)) ** 2
+    at, evidence = np.zeros((rows.size, 2)), np.zeros(there.shape)
+    saccades = np.full(rows.size, -1, np.int64)
+    for step in range(1, most + 1):
+        d = fovea / (1 + np.linalg.norm(displays.place - at[:, None], axis=-1) / e2_deg)
+        evidence += d**2 * (mean + rng.normal(size=d.shape) / d)
+        logits = np.where(there, evidence, -np.inf)
+        posterior = np.exp(logits - logits.max(1, keepdims=True))
+        posterior /= posterior.sum(1, keepdims=True)
+        worth = posterior if choice == "posterior" else (square * posterior[:, :, None]).sum(1)
+        chosen = np.where(there, worth, -1).argmax(1)
+        at = displays.place[rows, chosen]
+        saccades[(saccades < 0) & (chosen == displays.target)] = step
+        if (saccades >= 0).all():
+            break
+    return saccades
+
+
+def _cells_of_pixels(stimuli: Stimuli) -> NDArray[np.int64]:
+    """The cell of each pixel (H, W) of a picture; -1 beside all."""
+    middles = (np.arange(stimuli.px) - (stimuli.px - 1) / 2) / stimuli.px_per_deg
+    return stimuli.cell_at(np.stack(np.meshgrid(middles, middles), -1))
+
+
+def _best(found: Priorities, open_: NDArray[np.bool_], where: NDArray[np.int64]) -> Floats:
+    """The pixel (N, 2) with the greatest priority in the cells that are open (N, C); the middle where none is."""
+    height, width = found.maps.shape[1:]
+    x = found.corner[:, :1] + found.stride * np.arange(width)  # (N, w)
+    y = found.corner[:, 1:] + found.stride * np.arange(height)  # (N, h)
+    columns, rows = (np.rint(one).astype(np.int64) for one in (x, y))
+    inside = ((rows >= 0) & (rows < where.shape[0]))[:, :, None] & ((columns >= 0) & (columns < where.shape[1]))[
+        :, None
+    ]
+    cells = where[np.clip(rows, 0, where.shape[0] - 1)[:, :, None], np.clip(columns, 0, where.shape[1] - 1)[:, None]]
+    cells = np.where(inside, cells, -1)
+    allowed = (cells >= 0) & np.take_along_axis(open_, np.maximum(cells, 0).reshape(len(cells), -1), 1).reshape(
+        cells.shape
+    )
+    best = np.where(allowed, found.maps, -np.inf).reshape(len(cells), -1).argmax(1)
+    v, u = np.divmod(best, width)
+    index = np.arange(len(cells))
+    point = np.stack([columns[index, u], rows[index, v]], -1)
+    return np.where(allowed.any((1, 2))[:, None], point, (np.array(where.shape[::-1]) - 1) / 2)
