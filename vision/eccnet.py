@@ -56,6 +56,8 @@ class Blocks(nn.Module):
         std: tuple[float, ...] = (0.25,),
     ) -> None:
         super().__init__()
+        self.mean: Tensor
+        self.std: Tensor
         if len(widths) != 5 or not all(widths):
             raise ValueError(f"widths={widths}: must be five blocks")
         if len(mean) != channels or len(std) != channels:
