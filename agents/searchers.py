@@ -91,7 +91,7 @@ def search(
     rows = np.arange(count)
     pictures, goal = stimuli.draw(displays), displays.cell[rows, displays.target]
     targets = stimuli.looks()[displays.sought]
-    where, background = _cells_of_pixels(stimuli), stimuli.condition.paradigm.background
+    where, background = stimuli.cells_of_pixels(), stimuli.condition.paradigm.background
     occupied = np.zeros((count, cells), np.bool_)
     np.put_along_axis(occupied, np.where(displays.cell < 0, displays.cell[:, :1], displays.cell), True, 1)
     fixated = np.full((count, most + 1), -2, np.int64)
@@ -241,12 +241,6 @@ def ideal_search(
     return saccades
 
 
-def _cells_of_pixels(stimuli: Stimuli) -> NDArray[np.int64]:
-    """The cell of each pixel (H, W) of a picture; -1 beside all."""
-    middles = (np.arange(stimuli.px) - (stimuli.px - 1) / 2) / stimuli.px_per_deg
-    return stimuli.cell_at(np.stack(np.meshgrid(middles, middles), -1))
-
-
 def _best(found: Priorities, open_: NDArray[np.bool_], where: NDArray[np.int64]) -> Floats:
     """The pixel (N, 2) with the greatest priority in the cells that are open (N, C); the middle where none is."""
     height, width = found.maps.shape[1:]
@@ -265,4 +259,4 @@ def _best(found: Priorities, open_: NDArray[np.bool_], where: NDArray[np.int64])
     v, u = np.divmod(best, width)
     index = np.arange(len(cells))
     point = np.stack([columns[index, u], rows[index, v]], -1)
-    return np.where(allowed.reshape(len(cells), -1).any(1)[:, None], point, (np.array(where.shape[::-1]) - 1) / 2)
+    return np.where(np.count_nonzero(allowed, (1, 2))[:, None] > 0, point, (np.array(where.shape[::-1]) - 1) / 2)

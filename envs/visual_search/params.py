@@ -14,22 +14,15 @@ INHIBITIONS = ("none", "decaying", "infinite")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VisualSearchParams(Params):
-    """What is searched among what, with which eye, and for which reward."""
+class GazeParams(Params):
+    """With which eye one looks, for how long, and for which reward."""
 
-    condition: str = param("t_in_ls", "target and distractors", choices=tuple(CONDITIONS))
-    set_size: int = param(0, "items of a display, 0: one of the paradigm's [1]", low=0, high=4096)
-    grid: int = param(0, "cells in a row of the display, 0: the paradigm's [1]", low=0, high=64)
-    cell_deg: float = param(0.0, "width of a cell, 0: the paradigm's [deg]", low=0, high=90)
-    present: float = param(0.5, "share of the displays with a target [1]", low=0, high=1)
     duration: int = param(32, "time limit [fixations]", low=1, high=1000)
-
     actions: str = param("items", "what is fixated: an item, a cell, or any point", choices=ACTIONS)
     size: int = param(128, "of the retinal image [px]", low=16, high=1024)
-    view_deg: float = param(0.0, "width of what it shows, 0: one and a half fields [deg]", low=0, high=180)
+    view_deg: float = param(0.0, "width of what it shows, 0: one and a half pictures [deg]", low=0, high=180)
     e2_deg: float = param(2.3, "eccentricity at which resolution is half that of the fovea [deg]", low=0.1, high=1000)
     colour: bool = param(False, "see colours")
-    target: str = param("image", "how the target is told", choices=("image", "category", "text", "none"))
     history: int = param(8, "fixations that are observed, the last ones [1]", low=1, high=1000)
     slots: bool = param(False, "observe the items, and what is recognised of them")
     recognition_deg: float = param(2.0, "how near a fixation an item is recognised [deg]", low=0, high=180)
@@ -45,6 +38,21 @@ class VisualSearchParams(Params):
         super().__post_init__()
         if self.history > self.duration + 1:
             raise ValueError(f"history={self.history}: an episode of {self.duration} has at most {self.duration + 1}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VisualSearchParams(GazeParams):
+    """What is searched among what."""
+
+    condition: str = param("t_in_ls", "target and distractors", choices=tuple(CONDITIONS))
+    set_size: int = param(0, "items of a display, 0: one of the paradigm's [1]", low=0, high=4096)
+    grid: int = param(0, "cells in a row of the display, 0: the paradigm's [1]", low=0, high=64)
+    cell_deg: float = param(0.0, "width of a cell, 0: the paradigm's [deg]", low=0, high=90)
+    present: float = param(0.5, "share of the displays with a target [1]", low=0, high=1)
+    target: str = param("image", "how the target is told", choices=("image", "category", "text", "none"))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.stimuli()
 
     def stimuli(self) -> Stimuli:

@@ -131,6 +131,11 @@ class Stimuli:
         within = ((at >= 0) & (at < p.grid)).all(-1)
         return np.where(within, at[..., 1] * p.grid + at[..., 0], -1)
 
+    def cells_of_pixels(self) -> NDArray[np.int64]:
+        """The cell of each pixel (`px`, `px`) of a picture; -1 beside all."""
+        middles = (np.arange(self.px) - (self.px - 1) / 2) / self.px_per_deg
+        return self.cell_at(np.stack(np.meshgrid(middles, middles), -1))
+
     def cell_middles(self) -> NDArray[np.float64]:
         """The middles (grid², 2) of the cells, degrees from the field's middle."""
         p = self.condition.paradigm

@@ -6,8 +6,8 @@ import pytest
 from gymnasium import make_vec
 
 import foveal  # noqa: F401 (registers the ids)
+from foveal.envs.visual_search.gaze import ABSENT, BASE_S, FIXATION_S, PRESENT
 from foveal.envs.visual_search.paradigms import CONDITIONS, FORMS
-from foveal.envs.visual_search.world import ABSENT, BASE_S, FIXATION_S, PRESENT
 from foveal.optics.eye import Eye, foveate, pyramid
 
 ID = "foveal/VisualSearch-v0"
