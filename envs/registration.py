@@ -98,6 +98,13 @@ WORLDS: dict[str, World] = {
         "fixations: 8x3, retina: 128x128x1, target: 25x25x1",
         "11",
     ),
+    "foveal/SceneSearch-v0": World(
+        "foveal.envs.visual_search.scene_world:SceneSearchEnv",
+        "foveal.envs.visual_search.scene_world:SceneSearch",
+        "find a thing in a picture of a room, with an eye that sees less around",
+        "fixations: 8x3, retina: 128x128x1, target: 48x48x1",
+        "14",
+    ),
 }
 
 

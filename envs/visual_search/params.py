@@ -70,3 +70,17 @@ class VisualSearchParams(GazeParams):
         }
         view = self.view_deg or 1.5 * Stimuli(self.condition, px_per_deg=1.0, **options).condition.paradigm.field_deg
         return Stimuli(self.condition, px_per_deg=self.size / view, **options)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SceneSearchParams(GazeParams):
+    """In which pictures is searched."""
+
+    scenes: str = param("ithor", "ithor, robothor, procedural: rooms; arrays: six things; or a folder of pictures")
+    split: str = param("train", "part of them", choices=("train", "val", "test"))
+    houses: int = param(4, "how many [1]", low=1, high=10_000)
+    first_house: int = param(0, "the first of them [1]", low=0, high=2**31 - 1)
+    views: int = param(8, "pictures of each [1]", low=1, high=64)
+    picture_deg: float = param(32.0, "width of a picture; it is three quarters as high [deg]", low=1, high=180)
+    present: float = param(0.5, "share of the searches with a target [1]", low=0, high=1)
+    target: str = param("image", "how the target is told", choices=("image", "category", "none"))

@@ -66,11 +66,13 @@ from foveal.envs.overlay import Annotation
 from foveal.envs.single import SingleEnv
 from foveal.envs.visual_search.displays import Displays, empty
 from foveal.envs.visual_search.gaze import LEVELS, Floats, GazeWorld
-from foveal.envs.visual_search.paradigms import CONDITIONS, FORMS
+from foveal.envs.visual_search.paradigms import CONDITIONS, FORMS, PX_PER_DEG
 from foveal.envs.visual_search.params import VisualSearchParams
 from foveal.envs.visual_search.stimuli import Stimuli
 from foveal.envs.visual_search.views import SearchScene, draw
 from foveal.optics.eye import Eye
+
+_PX = 360  # width of a picture for the eye, at zoom 1
 
 
 class VisualSearch(GazeWorld):
@@ -152,20 +154,24 @@ class VisualSearch(GazeWorld):
         )  # fmt: skip
 
     def _scene(self, row: int) -> SearchScene:
-        target = int(self.displays.target[row])
+        target, half = int(self.displays.target[row]), self.stimuli.condition.paradigm.box_px / PX_PER_DEG / 2
         return SearchScene(
             time_s=self._elapsed[row] / self.frame_rate,
-            display=Displays._make(array[row : row + 1].copy() for array in self.displays),
+            picture=Displays._make(array[row : row + 1].copy() for array in self.displays),
+            items=int(self.displays.size[row]),
+            sought=self.params.condition.replace("_", " "),
             fixations=self._path[row, : self._saccades[row] + 1].copy(),
             gaze=self._fixation[row],
-            target=None if target < 0 else tuple(self.displays.place[row, target].tolist()),
+            targets=self.displays.place[row, [target][: target + 1], None] + np.array([[-half] * 2, [half] * 2]),
             answer=int(self._answer[row]),
             correct=bool(self._correct[row]),
         )
 
     def draw(self, scene: SearchScene, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
         """See `BatchEnv.draw`: the display with the fixations, and how it is seen from the last one."""
-        return draw(self.stimuli, scene, self.params.e2_deg, annotation, zoom)
+        px_per_deg = _PX * zoom / self.stimuli.condition.paradigm.field_deg
+        pen = Stimuli(self.stimuli.condition, px_per_deg=px_per_deg, colour=True)
+        return draw(pen.draw(scene.picture)[0], px_per_deg, scene, self.params.e2_deg, annotation)
 
 
 class VisualSearchEnv(SingleEnv):

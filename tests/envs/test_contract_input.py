@@ -175,6 +175,7 @@ SMALL = {
     "backend": st.just("native"),
     "categories": st.just(("Chair", "Mug", "Bed", "Sofa", "GarbageCan", "SoapBottle")),
     "size": st.integers(16, 64),
+    "views": st.integers(1, 2),
     "cell_deg": st.just(0.0) | st.floats(1, 12),
     "view_deg": st.just(0.0) | st.floats(10, 60),
 }
