@@ -88,7 +88,8 @@ def from_folder(folder: Path, split: str = "train", most: int = _MOST_PICTURES) 
 
     trials = _trials(folder, split)
     names = tuple(sorted({task for task, _, _ in trials}))
-    images, items = [], []
+    images: list[NDArray[Any]] = []
+    items: list[list[tuple[int, tuple[float, ...]]]] = []
     for task, name, box in trials[:most]:
         path = folder / "images" / task / name
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
@@ -222,10 +223,10 @@ def _bank(
     looks = np.full((len(names), LOOK, LOOK, 3), 127, np.uint8)
     for kind in range(len(names)):
         of_kind = np.where(category == kind, area, -1.0)
-        picture, number = np.unravel_index(int(of_kind.argmax()), of_kind.shape)
-        if of_kind[picture, number] > 0:
-            left, top, right, bottom = box[picture, number] * (WIDTH, HEIGHT, WIDTH, HEIGHT)
-            cut = images[picture, int(top) : max(int(np.ceil(bottom)), int(top) + 1)]
+        best, which = np.unravel_index(int(of_kind.argmax()), of_kind.shape)
+        if of_kind[best, which] > 0:
+            left, top, right, bottom = box[best, which] * (WIDTH, HEIGHT, WIDTH, HEIGHT)
+            cut = images[best, int(top) : max(int(np.ceil(bottom)), int(top) + 1)]
             looks[kind] = _scaled(cut[:, int(left) : max(int(np.ceil(right)), int(left) + 1)], LOOK)
     return Bank(images, category, box, np.array([len(one) for one in items]), names, looks)
 

@@ -141,7 +141,12 @@ class GazeWorld(BatchEnv):
         self._pictures = np.zeros((rows, self._channels, *self.shape, LEVELS), np.uint8)
         self._retinas = np.zeros((rows, self._channels, p.size, p.size), np.uint8)
         self._mixture = self.eye.mixture(p.size, p.size)
-        shared = {"path": self._path, "saccades": self._saccades, "answer": self._answer, "trace": self._trace}
+        shared: dict[str, NDArray[Any]] = {
+            "path": self._path,
+            "saccades": self._saccades,
+            "answer": self._answer,
+            "trace": self._trace,
+        }
         return self._own_state() | shared
 
     def _spawn(self, rows: Rows) -> None:

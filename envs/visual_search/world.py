@@ -122,9 +122,10 @@ class VisualSearch(GazeWorld):
 
     def _tell(self, rows: Rows) -> None:
         look = self.displays.sought[rows]
-        told = {"image": self._looks, "category": self.stimuli.cast.form}.get(self.params.target)
-        if told is not None:
-            self._observations["target"][rows] = told[look]
+        if self.params.target == "image":
+            self._observations["target"][rows] = self._looks[look]
+        elif self.params.target == "category":
+            self._observations["target"][rows] = self.stimuli.cast.form[look]
         elif self.params.target == "text":
             self._observations["target"][rows] = list(CONDITIONS).index(self.params.condition)
 
