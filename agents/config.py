@@ -99,7 +99,7 @@ class PPOConfig:
     max_grad_norm: float = _number(0.5, 0, 1e6)
     """Longest gradient; longer ones are scaled down [1]."""
     network: str = "attention"
-    """Feature network: "attention", "mlp", "goal_vision", or "tell_drive", which hears advice."""
+    """Feature network: "attention", "mlp", "goal_vision", "retinal", or "tell_drive", which hears advice."""
     network_options: dict[str, bool | int | float | str] = field(default_factory=dict)
     """Options in which the network differs from its defaults: width, layers, heads; encoder, hidden."""
     shared: bool = True

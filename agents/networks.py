@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from foveal.agents.goal_vision import GoalVision
 from foveal.agents.options import Options, build
+from foveal.agents.retinal import Retinal
 from foveal.agents.tensors import Tensors
 from foveal.envs.advice import ADVICE, bare, bare_space
 
@@ -264,6 +265,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "attention": EgoAttention,
     "mlp": MLP,
     "goal_vision": GoalVision,
+    "retinal": Retinal,
     "tell_drive": TellDrive,
 }
 """Feature networks by name. Each says in ``accepts`` what it takes; its options are its keyword arguments. All but
