@@ -27,8 +27,10 @@ Policy = Callable[[Any], Any]
 """Observations (N, …) to actions (N, …), or to a tuple that begins with them; see `foveal.envs.recording.record`."""
 
 RATES = ("success", "collision")
-SHOWN = ("return", "length", "success", "collision", "speed", "spl", "soft_spl", "sel", "distance_to_goal", "curvature")
-_AT_THE_END = ("spl", "soft_spl", "sel", "distance_to_goal", "path_length", "curvature", "collisions", "distance_bin")
+_WALKED = ("spl", "soft_spl", "sel", "distance_to_goal", "curvature")
+SHOWN = ("return", "length", "success", "collision", "speed", *_WALKED, "reaction_time")
+_SEARCHED = ("reaction_time", "saccades", "set_size", "target_present")
+_AT_THE_END = (*_WALKED, "path_length", "collisions", "distance_bin", *_SEARCHED)
 _TOLD_BY = {"collision": "crashed", "speed": "speed"}  # metrics that need an info of the world
 _PACKAGES = ("foveal", "gymnasium", "numba", "numpy", "torch")
 
@@ -54,7 +56,7 @@ class Evaluation:
         episodes: Number of seeds E.
         per_episode: name -> (E,) float64, in the order of the seeds: ``return``; ``length`` in steps;
             ``success``, 1 where the world says so, or else where the time limit was reached without a crash;
-            ``terminated``, 1 where it was not; what object navigation tells at the end, as `metrics` has it;
+            ``terminated``, 1 where it was not; what object navigation and visual search tell at the end;
             and, where the world reports them, ``collision``, 1 after a crash, ``speed``, the episode's mean in m/s,
             and ``ttc``, its least time to collision in s, all as sampled at the decisions.
         metrics: name -> estimate of the mean of those in `SHOWN`: Wilson's interval for the rates `RATES`,

@@ -264,6 +264,7 @@ class GazeWorld(BatchEnv):
         return {
             "reaction_time": seconds,
             "correct": self._correct,
+            "success": self._correct,  # by which agents are evaluated
             "answer": self._answer,
             "target_present": self._sought.any(1),
             "set_size": self._items[1],

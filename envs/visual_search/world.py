@@ -44,9 +44,9 @@ of the eyes", 1988).
 
 # Infos
 
-``reaction_time`` s, ``correct``, ``answer`` (1 present, -1 absent, 0 none yet), ``target_present``, ``set_size``,
-``saccades``, ``amplitude`` (of the last one, deg), ``on_target``, and ``fixated`` (duration + 1), the cell of every
-fixation: -1 in none, -2 not yet.
+``reaction_time`` s, ``correct`` and ``success`` (the same), ``answer`` (1 present, -1 absent, 0 none yet),
+``target_present``, ``set_size``, ``saccades``, ``amplitude`` (of the last one, deg), ``on_target``, and ``fixated``
+(duration + 1), the cell of every fixation: -1 in none, -2 not yet.
 
 # Versions
 

@@ -245,7 +245,7 @@ def print_evaluations(results: Sequence[Evaluation]) -> None:
     first = results[0]
     changed = "".join(f", {name}={value}" for name, value in first.params.items())
     print(f"{first.env_id}{changed}: {first.episodes} episodes from seed {first.seed}, mean [95 % interval]")
-    units = {"length": " [steps]", "success": " [%]", "collision": " [%]", "speed": " [m/s]"}
+    units = {"length": " [steps]", "success": " [%]", "collision": " [%]", "speed": " [m/s]", "reaction_time": " [s]"}
     rows = []
     for result in results:
         scales = {metric: 100 if units.get(metric) == " [%]" else 1 for metric in result.metrics}

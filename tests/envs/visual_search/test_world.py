@@ -6,6 +6,7 @@ import pytest
 from gymnasium import make_vec
 
 import foveal  # noqa: F401 (registers the ids)
+from foveal.agents.evaluation import evaluate
 from foveal.envs.visual_search.gaze import ABSENT, BASE_S, FIXATION_S, PRESENT
 from foveal.envs.visual_search.paradigms import CONDITIONS, FORMS
 from foveal.optics.eye import Eye, foveate, pyramid
@@ -170,3 +171,11 @@ def test_points_outside_the_field_or_nan_are_refused():
     for bad in (np.nan, 1.5):
         with pytest.raises(ValueError, match="actions out of range"):
             env.step(np.array([[bad, 0, 0]] * 4, np.float32))
+
+
+def test_evaluation_tells_times_by_set_size():
+    found = evaluate(ID, "random", episodes=60, seed=2**31, set_size=0, size=16)
+    told = found.per_episode
+    assert set(told["set_size"]) == {3, 6, 9} and found.metrics["reaction_time"].mean > BASE_S
+    np.testing.assert_allclose(told["reaction_time"], BASE_S + FIXATION_S * told["saccades"])
+    assert 0 < told["success"].mean() < 1 and set(told["target_present"]) == {0, 1}
