@@ -26,7 +26,7 @@ _SHARES = (0.0008, 0.12)
 _CANDIDATES, _EYE_M, _DOWN, _FOV = 24, 1.5, 0.25, 1.0  # views of a room to choose from; m, rad, rad
 _ARRAY_ITEMS, _ARRAY_PX, _RADIUS = 6, 64, 0.36  # of a picture's height
 
-_MOST_PICTURES, _MOST_BYTES, _MOST_TABLE = 20_000, 32 * 2**20, 512 * 2**20
+_MOST_PICTURES, _MOST_PIXELS, _MOST_BYTES, _MOST_TABLE = 20_000, 40_000_000, 32 * 2**20, 256 * 2**20
 
 
 class Bank(NamedTuple):
@@ -92,13 +92,9 @@ def from_folder(folder: Path, split: str = "train", most: int = _MOST_PICTURES) 
     items: list[list[tuple[int, tuple[float, ...]]]] = []
     for task, name, box in trials[:most]:
         path = folder / "images" / task / name
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"{path}: must be a picture of at most 32 MiB")
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"{path}: no picture that OpenCV can read")
+        image = _picture(path)
         height, width = image.shape[:2]
-        images.append(cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)[..., ::-1])
+        images.append(cv2.resize(image, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA))
         if box is None:
             items.append([])
             continue
@@ -110,12 +106,27 @@ def from_folder(folder: Path, split: str = "train", most: int = _MOST_PICTURES) 
     return _bank(np.stack(images), items, names, f"{folder}")
 
 
+def _picture(path: Path) -> NDArray[np.uint8]:
+    """A picture's colours (H, W, 3) RGB; its size is looked at before it is unpacked."""
+    from PIL import Image
+
+    if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"{path}: must be a picture of at most 32 MiB")
+    try:
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels, more than {_MOST_PIXELS:,}")
+            return np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:  # what Pillow makes of broken files
+        raise ValueError(f"{path}: no JPEG or PNG that can be read ({error})") from None
+
+
 def _trials(folder: Path, split: str) -> list[tuple[str, str, list[float] | None]]:
     """Task, name and box of each picture of a split, each once."""
     found: dict[tuple[str, str], list[float] | None] = {}
     for path in sorted(folder.glob("*.json")):
         if path.stat().st_size > _MOST_TABLE:
-            raise ValueError(f"{path}: more than 512 MiB")
+            raise ValueError(f"{path}: more than 256 MiB")
         try:
             table = json.loads(path.read_bytes())
             for trial in table:
@@ -127,7 +138,7 @@ def _trials(folder: Path, split: str) -> list[tuple[str, str, list[float] | None
                     if box is not None and (len(box) != 4 or not np.isfinite(box).all()):
                         raise ValueError(f"bbox {trial['bbox']}")
                     found.setdefault((task, name), box)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"{path}: not a list of trials as in COCO-Search18 ({error!r})") from None
     if not found:
         raise ValueError(f"{folder}: no trials of split {split!r} in its .json files")

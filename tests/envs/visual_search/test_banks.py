@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from foveal.envs.objectnav.types import OBJECTS
 from foveal.envs.visual_search.banks import HEIGHT, WIDTH, bank_of, from_folder
@@ -72,7 +73,9 @@ def test_pictures_of_ones_own_are_read_with_their_boxes(folder):
     ("change", "message"),
     [
         (lambda f: (f / "images/mug/a.jpg").unlink(), r"a\.jpg: must be a picture"),
-        (lambda f: (f / "images/mug/a.jpg").write_bytes(b"no picture"), r"a\.jpg: no picture"),
+        (lambda f: (f / "images/mug/a.jpg").write_bytes(b"no picture"), r"a\.jpg: no JPEG or PNG"),
+        (lambda f: bomb(f / "images/mug/a.jpg"), "pixels, more than"),
+        (lambda f: (f / "fixations.json").write_text("[" * 100_000), "not a list of trials"),
         (lambda f: (f / "images/mug/a.jpg").write_bytes(b"\0" * (33 * 2**20)), "32 MiB"),
         (lambda f: (f / "fixations.json").write_text("{"), r"fixations\.json: not a list of trials"),
         (lambda f: (f / "fixations.json").write_text("[1]"), r"fixations\.json: not a list of trials"),
@@ -88,6 +91,11 @@ def test_pictures_that_are_not_sound_are_refused_by_name(folder, change, message
     change(folder)
     with pytest.raises(ValueError, match=message):
         from_folder(folder)
+
+
+def bomb(path):
+    """A small file of a large picture."""
+    Image.new("1", (9000, 9000)).save(path, "PNG")
 
 
 def edit(folder, **fields):
