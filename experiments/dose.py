@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -46,7 +47,8 @@ def dose(results: Results, teachers: Sequence[str], random: Sequence[str]) -> Fi
     axes = figure.subplots()
     base = results.by_seed("unguided/left turn", "area")
     line: list[tuple[float, NDArray[np.float64]]] = []
-    for row, colour in zip(teachers, COLOURS * len(teachers), strict=False):
+    colours = [*colormaps["tab20"].colors, *COLOURS] * len(teachers)  # type: ignore[attr-defined]
+    for row, colour in zip(teachers, colours, strict=False):
         where = f"{row}/left turn"
         seeds = results.by_seed(where, "area")
         gains = np.array([seeds[seed].item() - base[seed].item() for seed in sorted(seeds.keys() & base.keys())])

@@ -145,7 +145,7 @@ def seed_dots(results: Results, metrics: Mapping[str, str]) -> Figure:
         _plain(axes)
         axes.set_xlabel(label)
         axes.set(yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
-        axes.set_yticklabels([row.replace("/", ", ") for row, _ in rows])
+        axes.set_yticklabels([row.replace("/", ", ", 1) for row, _ in rows])
         axes.tick_params(axis="y", length=0)
     return figure
 

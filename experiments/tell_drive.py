@@ -148,6 +148,20 @@ COLUMNS = {
 }
 
 
+CURVES = (
+    "PPO of SB3",
+    "DQN of SB3",
+    "unguided",
+    "rule",
+    "rule, fixed weight",
+    "planner",
+    "model",
+    "memory's vote",
+    WORST,
+)
+"""Rows whose curves are drawn."""
+
+
 def run(cell: Cell, budget: Lessons) -> dict[str, Any]:
     """Teach a student, or take a driver, and test it alone: per-episode lists (E,) by metric, and the curve."""
     variant, told = VARIANTS[cell.variant], SETTINGS[cell.setting]
@@ -225,21 +239,22 @@ def _learnt(curve: Curve, threshold: float) -> dict[str, Any]:
 
 
 def figures(results: Results) -> dict[str, Figure]:
-    """Dose and response, learning curves, attention to the teacher, and the rows seed by seed."""
+    """Dose and response, learning curves and attention of some rows, and all rows seed by seed."""
     labels = {"success": "success", "speed": "speed [m/s]", "area": "success in training"}
     shown = replace(results, planned=[cell for cell in results.planned if cell.setting in MIDDLE])
     titles = {setting: setting for setting in MIDDLE}
-    steps = "environment steps"
-    return {
-        "dose": dose(results, TEACHERS, RANDOM),
-        "curves": curves(
-            shown, "curve steps", "curve success", xlabel=steps, ylabel="success without the teacher", titles=titles
-        ),
-        "attention": curves(
-            shown, "attention steps", "attention", xlabel=steps, ylabel="attention to the teacher", titles=titles
-        ),
-        "seeds": seed_dots(shown, labels),
+    few = replace(shown, planned=[cell for cell in shown.planned if cell.variant in CURVES])
+    drawn = {
+        name: curves(few, f"{key} steps", f"{key}{what}", xlabel="environment steps", ylabel=label, titles=titles)
+        for name, key, what, label in (
+            ("curves", "curve", " success", "success without the teacher"),
+            ("attention", "attention", "", "attention to the teacher"),
+        )
     }
+    for figure in drawn.values():
+        for axes in figure.axes:
+            axes.set_ylim(-0.03, 1.03)  # a t interval may go beyond
+    return {"dose": dose(results, TEACHERS, RANDOM), **drawn, "seeds": seed_dots(shown, labels)}
 
 
 PAGE = """# Which part of a teacher helps a driving student, and how good must it be?
@@ -288,9 +303,9 @@ $rows
 
 ![Every seed as a dot; mean and 95 % interval]($figure_seeds)
 
-![Learning curves: mean over seeds with its 95 % interval]($figure_curves)
+![Learning curves of some rows: mean over seeds with its 95 % interval]($figure_curves)
 
-![Attention to the teacher's token where it is heard, over the training]($figure_attention)
+![Attention of some rows to the teacher's token where it is heard, over the training]($figure_attention)
 
 ## What was tuned
 
