@@ -50,6 +50,8 @@ def dose(results: Results, teachers: Sequence[str], random: Sequence[str]) -> Fi
     colours = [*colormaps["tab20"].colors, *COLOURS] * len(teachers)  # type: ignore[attr-defined]
     for row, colour in zip(teachers, colours, strict=False):
         where = f"{row}/left turn"
+        if where not in results.rows:
+            continue
         seeds = results.by_seed(where, "area")
         gains = np.array([seeds[seed].item() - base[seed].item() for seed in sorted(seeds.keys() & base.keys())])
         if not len(gains):
