@@ -5,8 +5,7 @@
 
 It sees through the frozen encoder ``types`` and learns in AI2-THOR's training rooms and in as many generated houses:
 first by imitating a guide that knows the way, beside PPO; then by PPO with little imitation, for one that only imitates
-ends its search wherever the guide might; and last with four times as many steps of gradient. An interrupted training
-goes on where it stopped.
+ends its search wherever the guide might. An interrupted training goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -72,15 +71,6 @@ THEN = dataclasses.replace(
     guided_share=0.0,
     guided_share_end=0.0,
 )
-LAST = dataclasses.replace(
-    THEN,
-    seed=2,
-    total_steps=401_408,
-    minibatches=32,
-    learning_rate_end=2e-5,
-)
-"""More and smaller steps of gradient from the same rollouts."""
-STAGES = {"first": FIRST, "then": THEN, "last": LAST}
 EPISODES = 200
 WALKERS = ("random", "bounce", "frontier")
 
@@ -104,8 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     if (given.run is None) != given.test:
         parser.error("say where to train, or --test")
     if given.run is not None:
-        runs, agent = [given.run / name for name in STAGES], None
-        for config, run in zip(STAGES.values(), runs, strict=True):
+        runs, agent = [given.run / "first", given.run / "then"], None
+        for config, run in zip((FIRST, THEN), runs, strict=True):
             begun = (run / "config.json").exists()
             agent = load_agent(train(config, run, resume=begun, start=None if begun else agent))
         assert agent is not None
