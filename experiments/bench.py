@@ -97,14 +97,7 @@ def driving(*, tasks: Sequence[Task] = HIGHWAYS, rows: int = 256, repeat: int = 
         cache of kernels and with a filled one, from the import to the first step done), and what they were measured
         with.
     """
-    report: Report = {
-        **provenance(),
-        "threads": thread_count(),
-        "rows": rows,
-        "repeat": repeat,
-        "seconds": seconds,
-        "start_seconds": _start_seconds(),
-    }
+    report = {**made_with(rows, repeat, seconds), "start_seconds": _start_seconds()}
     report["versions"] |= {name: version(name) for name in ("highway-env", "envpool") if installed(name)}
     kinds = DRIVING if len(tasks) > len(HIGHWAYS) else DRIVING[:1]
     report["speeds"] = [
@@ -119,8 +112,6 @@ def driving(*, tasks: Sequence[Task] = HIGHWAYS, rows: int = 256, repeat: int = 
 
 def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
     """A report as tables: title, column titles and rows of text."""
-    versions = ", ".join(f"{name} {found}" for name, found in report["versions"].items())
-    machine = f"{report['processor']}, {report['cores']} cores, {report['threads']} threads; {versions}"
     how = f"{report['rows']} rows, median of {report['repeat']} x {report['seconds']:g} s"
     speeds = []
     for one in report["speeds"]:
@@ -137,7 +128,7 @@ def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
     start = report["start_seconds"]
     return [
         (
-            f"{machine}\n{how}; steps/s, and how many times faster foveal is",
+            f"{machine(report)}\n{how}; steps/s, and how many times faster foveal is",
             ["world", "actions", "foveal", *(word for name in PEERS for word in (name, "faster"))],
             speeds,
         ),
@@ -152,6 +143,19 @@ def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
             [["compiled", f"{start['cold']:.1f}"], ["from the cache", f"{start['warm']:.1f}"]],
         ),
     ]
+
+
+def made_with(rows: int, repeat: int, seconds: float) -> Report:
+    """What a report begins with: what it was measured with, and how."""
+    measured = {"threads": thread_count(), "load": os.getloadavg()[0]}
+    return {**provenance(), **measured, "rows": rows, "repeat": repeat, "seconds": seconds}
+
+
+def machine(report: Report) -> str:
+    """What a report was measured with, in words: commit and machine, and below them versions, of peers too."""
+    versions = ", ".join(f"{name} {found}" for name, found in (report["versions"] | report.get("peers", {})).items())
+    cores = f"{report['cores']} cores, {report['threads']} threads, load {report['load']:.1f}"
+    return f"commit {report['commit'] or 'unknown'}; {report['processor']}, {cores}\n{versions}"
 
 
 def _count(rate: float) -> str:

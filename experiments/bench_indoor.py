@@ -23,7 +23,6 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.agents.evaluation import provenance
 from foveal.envs.objectnav.expert import END, HIGHEST, LOWEST, TURN
 from foveal.envs.objectnav.kit.dressing import dress
 from foveal.envs.objectnav.navigation import explore
@@ -33,8 +32,17 @@ from foveal.envs.objectnav.scenes.house import House
 from foveal.envs.objectnav.scenes.sources import houses_of
 from foveal.envs.rendering.renderer import Renderer
 from foveal.envs.rendering.scene import Scene
-from foveal.experiments.bench import Report, Step, batched, in_fresh_process, installed, interleaved, threaded
-from foveal.kernels import thread_count
+from foveal.experiments.bench import (
+    Report,
+    Step,
+    batched,
+    in_fresh_process,
+    installed,
+    interleaved,
+    machine,
+    made_with,
+    threaded,
+)
 from foveal.optics.camera import Camera
 from foveal.optics.transforms import look
 
@@ -77,16 +85,7 @@ def indoor(*, rows: int = 256, repeat: int = 5, seconds: float = 2.0) -> Report:
         (name -> version, or why it is not there), ``starts`` (list of what a fresh process took to step: s, and s
         of all processors; MB), ``load`` (of the machine before), and what they were measured with.
     """
-    report: Report = {
-        **provenance(),
-        "threads": thread_count(),
-        "load": os.getloadavg()[0],
-        "rooms": ROOMS,
-        "rows": rows,
-        "repeat": repeat,
-        "seconds": seconds,
-        "starts": _starts(rows),
-    }
+    report = {**made_with(rows, repeat, seconds), "rooms": ROOMS, "starts": _starts(rows)}
     houses = houses_of("ithor", "train", ROOMS)
     print(f"dressing {len(houses)} rooms", file=sys.stderr)
     scenes = [dress(house) for house in houses]
@@ -104,8 +103,6 @@ def indoor(*, rows: int = 256, repeat: int = 5, seconds: float = 2.0) -> Report:
 
 def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
     """A report as tables: title, column titles and rows of text."""
-    versions = ", ".join(f"{name} {found}" for name, found in (report["versions"] | report["peers"]).items())
-    machine = f"{report['processor']}, {report['cores']} cores, {report['threads']} threads, load {report['load']:.1f}"
     how = f"{report['rooms']} iTHOR rooms of {report['objects']} objects; {report['rows']} rows of ObjectNav, RGB-D"
     speeds = []
     for one in report["speeds"]:
@@ -122,7 +119,7 @@ def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
     ]
     return [
         (
-            f"commit {report['commit'] or 'unknown'}; {machine}\n{versions}\n{how}\n"
+            f"{machine(report)}\n{how}\n"
             f"frames/s (renderer: RGB, depth and instance in one pass) or steps/s, median of {report['repeat']} x "
             f"{report['seconds']:g} s; processors that this process used meanwhile; and how many times faster than a "
             "peer foveal's are, in their order",

@@ -6,17 +6,14 @@ display's pyramid, which was made when the episode began; episodes end by time, 
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from foveal.agents.evaluation import provenance
 from foveal.envs.visual_search.paradigms import PX_PER_DEG
 from foveal.envs.visual_search.stimuli import Stimuli
-from foveal.experiments.bench import Report, Step, batched, interleaved, threaded
-from foveal.kernels import thread_count
+from foveal.experiments.bench import Report, Step, batched, interleaved, machine, made_with, threaded
 
 WORLD = "foveal/VisualSearch-v0"
 CONDITIONS = ("curve_in_lines", "lighting_vertical", "t_in_ls", "vertical_in_mixed", "2_in_5s")
@@ -37,25 +34,15 @@ def search(*, rows: int = 256, repeat: int = 5, seconds: float = 2.0) -> Report:
         Plain numbers and words: ``speeds`` (condition -> contender -> displays or fixations per second), ``load`` (of
         the machine before), and what they were measured with.
     """
-    report: Report = {
-        **provenance(),
-        "threads": thread_count(),
-        "load": os.getloadavg()[0],
-        "rows": rows,
-        "repeat": repeat,
-        "seconds": seconds,
-    }
     speeds = {}
     for condition in CONDITIONS:
         contenders = threaded("displays", _drawing(condition)) | threaded("fixations", _fixating(condition, rows))
         speeds[condition] = interleaved(contenders, condition, repeat, seconds)
-    return {**report, "speeds": speeds}
+    return {**made_with(rows, repeat, seconds), "speeds": speeds}
 
 
 def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
     """A report as tables: title, column titles and rows of text."""
-    versions = ", ".join(f"{name} {found}" for name, found in report["versions"].items())
-    machine = f"{report['processor']}, {report['cores']} cores, {report['threads']} threads, load {report['load']:.1f}"
     told = [
         [
             condition,
@@ -69,7 +56,7 @@ def tables(report: Report) -> list[tuple[str, list[str], list[list[str]]]]:
     ]
     return [
         (
-            f"commit {report['commit'] or 'unknown'}; {machine}\n{versions}\n"
+            f"{machine(report)}\n"
             f"displays at {PX_PER_DEG:g} pixels per degree, and fixations of {report['rows']} rows, per second: "
             f"median of {report['repeat']} x {report['seconds']:g} s; and processors that this process used meanwhile",
             ["condition", "contender", "per second", "lowest to highest", "processors"],

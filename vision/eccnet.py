@@ -74,7 +74,7 @@ class Blocks(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1), persistent=False)
         self.pools = nn.ModuleList(_pooling(pooling, layer) for layer in range(1, 5))
-        self.plain: type[nn.AvgPool2d] | type[nn.MaxPool2d] = nn.MaxPool2d if pooling == "max" else nn.AvgPool2d
+        self.shrink = F.max_pool2d if pooling == "max" else F.avg_pool2d
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """What each of the five blocks makes of images (B, C, H, W) in [0, 1]: (B, W_l, H / 2^l, W / 2^l), l = 0 … 4.
@@ -106,7 +106,7 @@ class Blocks(nn.Module):
         for number, features in list(enumerate(self(images)))[-last:]:
             steps = 4 - number + coarser
             for _ in range(steps):
-                features = self.plain(2, 2, ceil_mode=True)(features)
+                features = self.shrink(features, 2, ceil_mode=True)
             found.append(features)
         return found
 

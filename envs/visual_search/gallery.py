@@ -9,7 +9,7 @@ import numpy as np
 
 from foveal.envs.gallery import arranged
 from foveal.envs.overlay import Frame
-from foveal.envs.visual_search.paradigms import CONDITIONS
+from foveal.envs.visual_search.paradigms import CONDITIONS, condition_named
 from foveal.envs.visual_search.stimuli import Stimuli
 
 _SEED = 0
@@ -33,9 +33,8 @@ def sheet(names: Sequence[str] = tuple(CONDITIONS), columns: int = 7, width: int
 
 
 def _display(name: str, width: int) -> Frame:
-    stimuli = Stimuli(name)
-    most = (stimuli.most,)
-    stimuli = Stimuli(name, set_sizes=most, px_per_deg=width / stimuli.condition.paradigm.field_deg, colour=True)
+    paradigm = condition_named(name).paradigm
+    stimuli = Stimuli(name, set_sizes=paradigm.set_sizes[-1:], px_per_deg=width / paradigm.field_deg, colour=True)
     return np.ascontiguousarray(stimuli.draw(stimuli.make([_SEED]))[0])
 
 

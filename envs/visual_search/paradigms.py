@@ -83,6 +83,37 @@ _FLIPS = (UPRIGHT, (180.0, True), (-90.0, True), (90.0, False))  # upside down; 
 _WHITE, _BLACK, _RED, _GREEN = (255, 255, 255), (0, 0, 0), (220, 40, 40), (30, 170, 60)
 
 
+def place(stroke: Stroke, turn_deg: float, mirrored: bool) -> Stroke:
+    """A stroke of an item that has a pose; of an arc, the last number stays its extent."""
+    kind, x, y, a, b, turn = stroke
+    sign, angle = (-1.0 if mirrored else 1.0), math.radians(turn_deg)
+    x, cos, sin = sign * x, math.cos(angle), math.sin(angle)
+    return kind, x * cos - y * sin, x * sin + y * cos, a, b, sign * turn + angle if kind == BAR else turn
+
+
+def _reach(stroke: Stroke, turn_deg: float, mirrored: bool) -> float:
+    """How far a stroke of an item goes from the item's middle along x or y, degrees."""
+    kind, x, y, a, b, turn = place(stroke, turn_deg, mirrored)
+    if kind == BAR:
+        points = _corners(x, y, a / 2, b / 2, turn)
+    elif kind == ARC:
+        middle = math.radians(turn_deg) + (math.pi if mirrored else 0.0)
+        spread = [middle + turn * (k / 64 - 0.5) for k in range(65)]
+        points = [(x + r * math.cos(t), y + r * math.sin(t)) for t in spread for r in (a - b / 2, a + b / 2)]
+    else:
+        points = [(x - a, y - a), (x + a, y + a)]
+    return max(max(abs(px), abs(py)) for px, py in points)
+
+
+def _corners(x: float, y: float, half_length: float, half_width: float, turn: float) -> Sequence[tuple[float, float]]:
+    cos, sin = math.cos(turn), math.sin(turn)
+    return [
+        (x + u * half_width * cos - v * half_length * sin, y + u * half_width * sin + v * half_length * cos)
+        for u in (-1, 1)
+        for v in (-1, 1)
+    ]
+
+
 @dataclass(frozen=True)
 class Look:
     """What items may look like.
@@ -174,12 +205,21 @@ class Condition:
         distractors: What the others look like.
         drawn: The looks and poses of distractors are those of their slots in turn; each by itself at random; or
             different ones at random, as long as there are some.
+
+    Raises:
+        ValueError: for items that are larger than their boxes.
     """
 
     paradigm: Paradigm
     target: Look
     distractors: tuple[Look, ...]
     drawn: Literal["in turn", "each", "different"] = "in turn"
+
+    def __post_init__(self) -> None:
+        box = self.paradigm.box_px / PX_PER_DEG
+        for look in (self.target, *self.distractors):
+            if look.extent_deg > box + 1e-9:
+                raise ValueError(f"{look.form!r} of {look.extent_deg:.3g} degrees does not fit into a box of {box:.3g}")
 
 
 def _pair(
@@ -249,34 +289,3 @@ def condition_named(name: str) -> Condition:
     if name not in CONDITIONS:
         raise ValueError(f"unknown condition {name!r}{did_you_mean(name, list(CONDITIONS))}")
     return CONDITIONS[name]
-
-
-def place(stroke: Stroke, turn_deg: float, mirrored: bool) -> Stroke:
-    """A stroke of an item that has a pose; of an arc, the last number stays its extent."""
-    kind, x, y, a, b, turn = stroke
-    sign, angle = (-1.0 if mirrored else 1.0), math.radians(turn_deg)
-    x, cos, sin = sign * x, math.cos(angle), math.sin(angle)
-    return kind, x * cos - y * sin, x * sin + y * cos, a, b, sign * turn + angle if kind == BAR else turn
-
-
-def _reach(stroke: Stroke, turn_deg: float, mirrored: bool) -> float:
-    """How far a stroke of an item goes from the item's middle along x or y, degrees."""
-    kind, x, y, a, b, turn = place(stroke, turn_deg, mirrored)
-    if kind == BAR:
-        points = _corners(x, y, a / 2, b / 2, turn)
-    elif kind == ARC:
-        middle = math.radians(turn_deg) + (math.pi if mirrored else 0.0)
-        spread = [middle + turn * (k / 64 - 0.5) for k in range(65)]
-        points = [(x + r * math.cos(t), y + r * math.sin(t)) for t in spread for r in (a - b / 2, a + b / 2)]
-    else:
-        points = [(x - a, y - a), (x + a, y + a)]
-    return max(max(abs(px), abs(py)) for px, py in points)
-
-
-def _corners(x: float, y: float, half_length: float, half_width: float, turn: float) -> Sequence[tuple[float, float]]:
-    cos, sin = math.cos(turn), math.sin(turn)
-    return [
-        (x + u * half_width * cos - v * half_length * sin, y + u * half_width * sin + v * half_length * cos)
-        for u in (-1, 1)
-        for v in (-1, 1)
-    ]

@@ -73,7 +73,7 @@ def draw_worlds(ids: Sequence[str], path: Path) -> None:
     sheet = contact_sheet(ids)
     with told_as(BadInput, OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+        path.write_bytes(cv2.imencode(".png", sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
 
 
 def params_class(env_id: str) -> type[Params]:

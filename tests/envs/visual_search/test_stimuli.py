@@ -178,10 +178,9 @@ def test_grey_is_as_bright_as_the_colours():
     assert np.abs(bright - grey.draw(made)).max() < 1.5
 
 
-def test_every_form_fits_into_its_box():
-    for condition in CONDITIONS.values():
-        for look in (condition.target, *condition.distractors):
-            assert look.extent_deg <= condition.paradigm.box_px / PX_PER_DEG + 1e-9
+def test_every_form_is_used_and_what_does_not_fit_into_its_box_is_refused():
+    with pytest.raises(ValueError, match=r"'bar' of 2 degrees does not fit into a box of 1.97"):
+        Condition(Paradigm(60, 1, 60, 59, 1, (1,)), Look("ball"), (Look("bar"),))
     assert set(FORMS) == {look.form for c in CONDITIONS.values() for look in (c.target, *c.distractors)}
 
 
