@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from foveal.agents import efficientnet
 from foveal.agents.encoder import Encoder, pooled
 from foveal.agents.options import Options, build
 from foveal.agents.type_maps import SeenTypes, TrueTypes
+from foveal.vision import efficientnet
 
 WEIGHTS = Path(__file__).parent / "weights"
 

@@ -17,9 +17,14 @@ from numpy.typing import NDArray
 
 from foveal.envs.visual_search.displays import Displays
 from foveal.envs.visual_search.stimuli import Stimuli
-from foveal.vision.eccnet import STRIDE, EccNet
+from foveal.vision.backbones import STRIDE
+from foveal.vision.eccnet import EccNet
 
 Floats = NDArray[np.float64]
+
+
+_MARGIN, _STEP = 32, 32
+"""Background about a picture that networks see, at least; and the pixels of the coarsest map's step."""
 
 
 class Sight(NamedTuple):
@@ -119,22 +124,26 @@ def search(
 def by_network(network: EccNet, device: str = "cpu") -> Searcher:
     """Looks where a network sees what looks like the target; see `foveal.vision.eccnet`.
 
-    The view is twice as wide as the picture, so that all of it is in sight from everywhere.
+    What it sees is the picture with so much background around it that the fixation is a whole number of steps of the
+    coarsest map from the edges.
     """
+    channels = network.blocks.channels
+
+    def tensor(images: NDArray[np.uint8]) -> torch.Tensor:
+        return torch.from_numpy(images).to(device)[:, None].float().div(255).expand(-1, channels, -1, -1)
 
     def searcher(sight: Sight) -> Priorities:
-        count, height, width = sight.pictures.shape
-        half = -(-max(height, width) // 32) * 32
-        views = np.full((count, 2 * half, 2 * half), sight.background, np.uint8)
-        for view, picture, (x, y) in zip(views, sight.pictures, sight.fixations, strict=True):
-            view[half - y : half - y + height, half - x : half - x + width] = picture
-        channels = network.blocks.channels
-        seen, sought = (
-            torch.from_numpy(images).to(device)[:, None].float().div(255).expand(-1, channels, -1, -1)
-            for images in (views, sight.targets)
-        )
-        corner = sight.fixations - half + (STRIDE - 1) / 2
-        return Priorities(network(seen, sought).cpu().numpy(), corner.astype(np.float64), STRIDE)
+        height, width = sight.pictures.shape[1:]
+        side = -(-(max(height, width) + 2 * _MARGIN) // _STEP) * _STEP + _STEP
+        before = -(-(sight.fixations + _MARGIN) // _STEP) * _STEP - sight.fixations  # (N, 2)
+        view = np.empty((side, side), np.uint8)
+        maps = []
+        for row, (left, top) in enumerate(before):  # one by one, which is faster than as a batch
+            view[:] = sight.background
+            view[top : top + height, left : left + width] = sight.pictures[row]
+            x, y = sight.fixations[row] + before[row]
+            maps.append(network(tensor(view[None]), tensor(sight.targets[row : row + 1]), (float(x), float(y))))
+        return Priorities(torch.cat(maps).cpu().numpy(), network.blocks.first_px - before, STRIDE)
 
     return searcher
 

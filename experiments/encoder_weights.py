@@ -32,7 +32,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from foveal.agents import efficientnet
 from foveal.agents.encoder import Encoder
 from foveal.agents.encoders import ENCODERS, WEIGHTS, RoomsCNN, make_encoder
 from foveal.agents.evaluation import provenance
@@ -44,6 +43,7 @@ from foveal.envs.objectnav.expert import END
 from foveal.envs.objectnav.params import SPLITS
 from foveal.envs.objectnav.types import TYPES
 from foveal.envs.params import did_you_mean
+from foveal.vision import efficientnet
 
 WORLD = "foveal/ObjectNav-v0"
 FAR_M = 8.0

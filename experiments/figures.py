@@ -113,7 +113,7 @@ def curves(results: Results, x: str, y: str, *, xlabel: str, ylabel: str, titles
                 axes.fill_between(
                     places, values.mean(0) - margins, values.mean(0) + margins, color=colour, alpha=0.12, linewidth=0
                 )
-        _plain(axes)
+        plain(axes)
         axes.set_title(title, size=10, color=_INK)
         axes.set_xlabel(xlabel)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -142,7 +142,7 @@ def seed_dots(results: Results, metrics: Mapping[str, str]) -> Figure:
             low, high = t_interval(values)[0](0.95) if len(values) >= 5 else (values.mean(), values.mean())
             axes.plot([low, high], [place, place], color=colour, linewidth=2.5, solid_capstyle="round")
             axes.plot(values.mean(), place, "o", color="white", markeredgecolor=colour, mew=2, markersize=7)
-        _plain(axes)
+        plain(axes)
         axes.set_xlabel(label)
         axes.set(yticks=range(len(rows)), ylim=(len(rows) - 0.5, -0.5))
         axes.set_yticklabels([row.replace("/", ", ", 1) for row, _ in rows])
@@ -156,7 +156,8 @@ def _coloured(results: Results) -> list[tuple[str, str]]:
     return [(row, COLOURS[variants.index(row.partition("/")[0]) % len(COLOURS)]) for row in results.rows]
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Grid, spines and ticks as all figures have them."""
     axes.grid(color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

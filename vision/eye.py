@@ -87,36 +87,48 @@ class EccentricPool2d(nn.Module):
 
     Args:
         layer: 1 to 5: which of VGG16's pooling layers, at 30 px per degree of the picture.
+        stride: 2; or 1, to stand before a layer that has a stride of 2 itself: windows are narrower by one, so that
+            both together see as far as the pooling.
 
     Raises:
-        ValueError: for another layer.
+        ValueError: for another layer or stride.
     """
 
-    def __init__(self, layer: int) -> None:
+    def __init__(self, layer: int, stride: int = 2) -> None:
         super().__init__()
         pooling_window(0.0, layer)  # checks it
-        self.layer, self.px_per_deg = layer, round(30 / 2 ** (layer - 1))
+        if stride not in (1, 2):
+            raise ValueError(f"stride={stride}: must be 1 or 2")
+        self.layer, self.stride, self.px_per_deg = layer, stride, round(30 / 2 ** (layer - 1))
 
-    def windows(self, height: int, width: int) -> Tensor:
-        """Of an input (…, height, width), the window of each output pixel (height // 2, width // 2) int64."""
-        y, x = (
-            (torch.arange(n // 2, dtype=torch.float64) - (n // 2 - 1) / 2) * 2 / self.px_per_deg
-            for n in (height, width)
+    def windows(self, height: int, width: int, middle: tuple[float, float] | None = None) -> Tensor:
+        """Of an input (…, height, width), the window of each output pixel int64.
+
+        Args:
+            height: Of the input.
+            width: Of it.
+            middle: Where the fixation is: pixels of the input to the left of it, and above; None: half of them.
+        """
+        s, (x, y) = self.stride, middle or (width / 2, height / 2)
+        across, down = (
+            ((torch.arange(n // s, dtype=torch.float64) + 0.5) * s - at) / self.px_per_deg
+            for n, at in ((width, x), (height, y))
         )
-        whole = torch.hypot(*torch.meshgrid(y, x, indexing="ij")).ceil()
-        return torch.from_numpy(pooling_window(whole.numpy(), self.layer))
+        whole = torch.hypot(*torch.meshgrid(down, across, indexing="ij")).ceil()
+        return torch.from_numpy(pooling_window(whole.numpy(), self.layer)) - (2 - s)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Pooled features (B, C, H // 2, W // 2) of (B, C, H, W), H and W at least 2."""
+    def forward(self, features: Tensor, middle: tuple[float, float] | None = None) -> Tensor:
+        """Pooled features (B, C, H // stride, W // stride) of (B, C, H, W), H and W at least 2; see `windows`."""
         _check(features)
-        height, width = (n // 2 * 2 for n in features.shape[-2:])
-        features, windows = features[..., :height, :width], self.windows(height, width).to(features.device)
-        pooled = features.new_zeros(*features.shape[:2], height // 2, width // 2)
+        s = self.stride
+        height, width = (n // s * s for n in features.shape[-2:])
+        features, windows = features[..., :height, :width], self.windows(height, width, middle).to(features.device)
+        pooled = features.new_zeros(*features.shape[:2], height // s, width // s)
         for window in windows.unique().tolist():
-            before = (window - 2) // 2
-            after = window - 2 - before
+            before = (window - s) // 2
+            after = window - s - before
             padded = F.pad(features, (before, after, before, after), mode="replicate")
-            pooled = torch.where(windows == window, F.avg_pool2d(padded, window, 2), pooled)
+            pooled = torch.where(windows == window, F.avg_pool2d(padded, window, s), pooled)
         return pooled
 
     def extra_repr(self) -> str:

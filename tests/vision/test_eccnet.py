@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from foveal.vision.eccnet import SMALL, VGG16, Blocks, EccNet, correlated, vgg16
+from foveal.vision.backbones import SMALL, VGG16, Blocks, vgg16
+from foveal.vision.eccnet import EccNet, correlated
 
 TINY = ((4,), (4,), (6,), (6,), (8,))
 

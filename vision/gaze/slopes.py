@@ -50,22 +50,46 @@ def slope(set_sizes: ArrayLike, times_ms: ArrayLike, *, resamples: int = 2000, s
 
     Raises:
         ValueError: for shapes that do not fit, times that are not finite, or fewer than two set sizes.
+
+    A slope by which times change by less than a billionth of them is rounding and counts as 0: an `asymmetry_index`
+    would take it for one.
     """
+    levels, groups = _by_size(set_sizes, times_ms)
+    means = np.array([group.mean() for group in groups])
+    drawn = _drawn_means(groups, resamples, seed)
+    fitted, intercept = _lines(levels, means[:, None])
+    low, high = np.percentile(_lines(levels, drawn)[0], [2.5, 97.5])
+    return Slope(float(fitted[0]), float(intercept[0]), float(low), float(high))
+
+
+def slope_samples(
+    set_sizes: ArrayLike, times_ms: ArrayLike, *, resamples: int = 2000, seed: int = 0
+) -> NDArray[np.float64]:
+    """The slope as `slope` has it, and behind it those of resamples: (1 + resamples,) ms per item.
+
+    Of two searches the differences of such lists give the interval of how much steeper one of them is.
+    """
+    levels, groups = _by_size(set_sizes, times_ms)
+    means = np.array([group.mean() for group in groups])[:, None]
+    found: NDArray[np.float64] = _lines(levels, np.concatenate([means, _drawn_means(groups, resamples, seed)], 1))[0]
+    return found
+
+
+def _by_size(set_sizes: ArrayLike, times_ms: ArrayLike) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """The set sizes (K,), and the times of each."""
     sizes, times = np.asarray(set_sizes, np.float64), np.asarray(times_ms, np.float64)
     if sizes.shape != times.shape or sizes.ndim != 1 or not np.isfinite(times).all():
         raise ValueError(f"set sizes {sizes.shape}, times {times.shape}: must be (T,) both, and finite")
     levels = np.unique(sizes)
     if levels.size < 2:
         raise ValueError(f"set sizes {levels.tolist()}: a slope needs two of them")
+    return levels, [times[sizes == level] for level in levels]
+
+
+def _drawn_means(groups: list[NDArray[np.float64]], resamples: int, seed: int) -> NDArray[np.float64]:
+    """Means (K, resamples) of trials drawn anew within each set size."""
     rng = np.random.default_rng(seed)
-    groups = [times[sizes == level] for level in levels]
-    means = np.array([group.mean() for group in groups])
-    drawn = np.stack(
-        [rng.choice(group, (resamples, group.size)).mean(1) for group in groups], -1
-    )  # (resamples, levels)
-    fitted, intercept = np.polyfit(levels, means, 1)
-    low, high = np.percentile(np.polyfit(levels, drawn.T, 1)[0], [2.5, 97.5])
-    return Slope(float(fitted), float(intercept), float(low), float(high))
+    return np.stack([rng.choice(group, (resamples, group.size)).mean(1) for group in groups])
 
 
 def asymmetry_index(hard: float, easy: float) -> float:
@@ -93,3 +117,10 @@ def correlation(ours: ArrayLike, theirs: ArrayLike) -> Correlation:
     from scipy.stats import pearsonr, spearmanr
 
     return Correlation(float(pearsonr(a, b).statistic), float(spearmanr(a, b).statistic))
+
+
+def _lines(levels: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Slope and intercept (2, R) of the lines through means (K, R) of levels (K,)."""
+    fitted = np.polyfit(levels, means, 1)
+    fitted[0, np.abs(fitted[0]) * np.ptp(levels) < 1e-9 * np.abs(means).max(0)] = 0.0
+    return np.asarray(fitted)

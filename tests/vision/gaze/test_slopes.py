@@ -50,6 +50,19 @@ def test_a_slope_is_that_of_the_line_through_the_means():
     assert found.low < 30 < found.high and found == slope(sizes, times)
 
 
+@pytest.mark.parametrize("sizes", [(3, 6, 9), (1, 4, 8, 12), (1, 6, 12), (8, 16, 32)])
+def test_a_slope_of_nothing_but_rounding_is_none(sizes):
+    """Else the index of a pair would tell by its sign which of them rounds up."""
+    items, (one, other) = np.repeat(sizes, 30), reaction_ms([1, 2])
+    flat = slope(items, np.full(items.size, one))
+    assert (flat.slope, flat.low, flat.high) == (0, 0, 0) and flat.intercept == pytest.approx(one)
+    balanced = slope(items, np.concatenate([np.roll(np.tile([one, other, one], 10), k) for k in range(len(sizes))]))
+    assert balanced.slope == 0 and balanced.low < 0 < balanced.high
+    assert asymmetry_index(flat.slope, balanced.slope) == asymmetry_index(-3.88, flat.slope) == 0
+    steep = slope(items, one + 1e-4 * items)
+    assert steep.slope == pytest.approx(1e-4, rel=1e-5)
+
+
 def test_its_interval_covers_as_often_as_it_says():
     rng, hits = np.random.default_rng(0), 0
     sizes = np.repeat([3, 6, 9], 40)
