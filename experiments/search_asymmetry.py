@@ -36,7 +36,7 @@ class Searches(Budget):
 
 PRESETS = {
     "smoke": Searches(seeds=1, core_hours=0.03, displays=1),
-    "standard": Searches(seeds=10, core_hours=4.0, displays=6),
+    "standard": Searches(seeds=10, core_hours=2.5, displays=4),
 }
 FIRST_DISPLAY = EVALUATION_SEEDS + 5_000_000
 
@@ -65,8 +65,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "ideal": {"searcher": "ideal"},
 }
 SETTINGS: dict[str, dict[str, Any]] = {"": {}}
-FEWER = {name: SEEDS[diet] for name, diet in DIETS.items() if SEEDS[diet] < PRESETS["standard"].seeds}
-"""Diets of which there are fewer networks."""
+FEWER = {name: SEEDS[diet] for name, diet in DIETS.items() if SEEDS[diet] < PRESETS["standard"].seeds} | {
+    name: 5 for name in ("ImageNet, eccNET's rule", "ImageNet, IVSN", "upright, no eccentricity")
+}
+"""Diets of which there are fewer networks, and rows that no claim compares."""
 
 TITLES = {
     TUNED[0]: "curvature",
