@@ -123,12 +123,14 @@ MODEL: dict[str, dict[str, Any]] = {
         "model, no memory": _told("LeftTurn-no-memory"),
         "model, no memory, no risk": _told("LeftTurn-no-memory-no-risk"),
         "model, no memory, no heuristics": _told("LeftTurn-no-memory-no-heuristics"),
+        "model on the ramp": _told("Merge-no-memory"),
+        "model on the highway": _told("Highway-no-memory"),
     }.items()
     if table_path(row["options"]["table"]).is_file()
 }
-"""Rows of a language model of 135 million parameters, and of a memory, from tables of their answers at the left turn;
-those without a table are left out. What the model is told is taken away from the one without a memory, which
-answers three times as fast."""
+"""Rows of a language model of 135 million parameters, and of a memory, from tables of their answers; those without a
+table are left out. What the model is told is taken away from the one without a memory, which answers three times as
+fast; so it is that one on the ramp and the highway, where so many more scenes are met."""
 VARIANTS = {
     **MAIN,
     **CONTROLS,
@@ -168,8 +170,14 @@ _CLAIMED = (
 """What claims about the left turn compare, beside the main rows."""
 
 
+_AT_HOME = {"model, no memory": "left turn", "model on the ramp": "merge", "model on the highway": "highway"}
+"""Where, at any density, a model has answered without a memory."""
+
+
 def seeds_of(variant: str, setting: str) -> int:
     """How many seeds a row gets."""
+    if variant in _AT_HOME:
+        return 5 if setting.startswith(_AT_HOME[variant]) else 0
     if variant in DRIVERS:
         return int(setting in _FITTING.get(variant, MIDDLE))
     if setting not in MIDDLE:

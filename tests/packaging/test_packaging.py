@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ("objectnav", "rooms", "types")
 PRIORS = ("counts", "model")
-TABLES = ("", "-vote", *(f"-no-memory{more}" for more in ("", "-no-risk", "-no-heuristics")))
+LEFT_TURN = ("", "-vote", *(f"-no-memory{more}" for more in ("", "-no-risk", "-no-heuristics")))
+TABLES = (*(f"LeftTurn{name}" for name in LEFT_TURN), "Merge-no-memory", "Highway-no-memory")
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 FOLDERS = {name: folder for name, folder in SETUPTOOLS["package-dir"].items() if name} | {"foveal": "src/foveal"}
 HEAVY = {"cv2", "highway_env", "langchain", "matplotlib", "numba", "scipy", "stable_baselines3", "torch"}
@@ -81,7 +82,7 @@ def test_wheel_holds_exactly_the_modules_on_disk(wheel: Path) -> None:
     assert {name for name in names if name.endswith(".py")} == modules_on_disk()
     weights = {f"foveal/agents/weights/{name}.{end}" for name in WEIGHTS for end in ("json", "safetensors")}
     weights |= {f"foveal/agents/weights/whereabouts-{name}.json" for name in PRIORS}
-    told = {f"foveal/experiments/advice/LeftTurn{name}.json" for name in TABLES}
+    told = {f"foveal/experiments/advice/{name}.json" for name in TABLES}
     others = {name for name in names if name.startswith("foveal/") and not name.endswith(".py")}
     assert others == {"foveal/py.typed"} | weights | told
 
