@@ -97,11 +97,12 @@ class Score(NamedTuple):
         return sum(value > 0 for value, *_ in told), sum(low > 0 for _, low, _ in told)
 
     def likeness(self, pairs: Sequence[tuple[str, str]] = PAIRS) -> Correlation | None:
-        """Correlation of slopes with those of humans; None with fewer than three."""
+        """Correlation of slopes with those of humans; None with fewer than three, or where they are all alike."""
         names = [name for pair in pairs for name in pair if name in HUMANS and name in self.slopes]
         if len(names) < 3:
             return None
-        return correlation([self.slopes[name][0] for name in names], [HUMANS[name].slope for name in names])
+        found = correlation([self.slopes[name][0] for name in names], [HUMANS[name].slope for name in names])
+        return found if np.isfinite(found.linear) else None
 
 
 def times(timed: Timed, condition: str, displays: int, seed: int = EVALUATION_SEEDS) -> Times:

@@ -121,6 +121,51 @@ def search(
     return Trials(saccades, fixated, points)
 
 
+def search_scenes(
+    searcher: Searcher, pictures: NDArray[np.uint8], targets: NDArray[np.uint8], boxes: Floats, *, most: int
+) -> Trials:
+    """Search pictures, from their middles, until the box of what is sought is fixated.
+
+    Within 32 pixels of where it has looked, across and down, nobody looks again, as in the published searches of
+    natural scenes (Gupta et al., "Visual Search Asymmetry", NeurIPS 2021).
+
+    Args:
+        searcher: Who decides.
+        pictures: (N, H, W) uint8 grey.
+        targets: (N, h, w) uint8, what is sought.
+        boxes: (N, 4) left, top, right and bottom of it, px.
+        most: Saccades at most.
+
+    Returns:
+        The searches; `cells` are all -1, and `points` are pixels.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+    """
+    count, height, width = pictures.shape
+    if len(targets) != count or boxes.shape != (count, 4) or most < 1:
+        raise ValueError(f"{count} pictures, {len(targets)} targets, boxes {boxes.shape}, most={most}: do not fit")
+    open_ = np.ones((count, height, width), np.bool_)
+    points = np.full((count, most + 1, 2), np.nan)
+    saccades = np.full(count, -1, np.int64)
+    points[:, 0] = (width - 1) / 2, (height - 1) / 2
+    for step in range(1, most + 1):
+        left = np.flatnonzero(saccades < 0)
+        at = np.rint(points[left, step - 1]).astype(np.int64)
+        for row, (x, y) in zip(left, at, strict=True):
+            open_[row, max(0, y - 32) : y + 32, max(0, x - 32) : x + 32] = False
+        sight = Sight(pictures[left], targets[left], at, int(pictures[left].mean()))
+        # every pixel is a place of its own here: number 0 where one may look, and none (-1) where one may not
+        where = np.where(open_[left], 0, -1)
+        points[left, step] = _best(searcher(sight), np.ones((left.size, 1), np.bool_), where)
+        x, y = points[left, step].T
+        within = (boxes[left, 0] <= x) & (x < boxes[left, 2]) & (boxes[left, 1] <= y) & (y < boxes[left, 3])
+        saccades[left[within]] = step
+        if (saccades >= 0).all():
+            break
+    return Trials(saccades, np.where(np.isnan(points[..., 0]), -2, -1), points)
+
+
 def by_network(network: EccNet, device: str = "cpu") -> Searcher:
     """Looks where a network sees what looks like the target; see `foveal.vision.eccnet`.
 
@@ -134,9 +179,9 @@ def by_network(network: EccNet, device: str = "cpu") -> Searcher:
 
     def searcher(sight: Sight) -> Priorities:
         height, width = sight.pictures.shape[1:]
-        side = -(-(max(height, width) + 2 * _MARGIN) // _STEP) * _STEP + _STEP
+        high, wide = (-(-(side + 2 * _MARGIN) // _STEP) * _STEP + _STEP for side in (height, width))
         before = -(-(sight.fixations + _MARGIN) // _STEP) * _STEP - sight.fixations  # (N, 2)
-        view = np.empty((side, side), np.uint8)
+        view = np.empty((high, wide), np.uint8)
         maps = []
         for row, (left, top) in enumerate(before):  # one by one, which is faster than as a batch
             view[:] = sight.background
@@ -251,15 +296,22 @@ def ideal_search(
 
 
 def _best(found: Priorities, open_: NDArray[np.bool_], where: NDArray[np.int64]) -> Floats:
-    """The pixel (N, 2) with the greatest priority in the cells that are open (N, C); the middle where none is."""
+    """The pixel (N, 2) with the greatest priority in the cells that are open (N, C); the middle where none is.
+
+    The cell of each pixel is the same in all pictures (H, W), or each one's own (N, H, W).
+    """
     height, width = found.maps.shape[1:]
     x = found.corner[:, :1] + found.stride * np.arange(width)  # (N, w)
     y = found.corner[:, 1:] + found.stride * np.arange(height)  # (N, h)
     columns, rows = (np.rint(one).astype(np.int64) for one in (x, y))
-    inside = ((rows >= 0) & (rows < where.shape[0]))[:, :, None] & ((columns >= 0) & (columns < where.shape[1]))[
-        :, None
+    high, wide = where.shape[-2:]
+    inside = ((rows >= 0) & (rows < high))[:, :, None] & ((columns >= 0) & (columns < wide))[:, None]
+    every = np.broadcast_to(where, (len(rows), high, wide))
+    cells = every[
+        np.arange(len(rows))[:, None, None],
+        np.clip(rows, 0, high - 1)[:, :, None],
+        np.clip(columns, 0, wide - 1)[:, None],
     ]
-    cells = where[np.clip(rows, 0, where.shape[0] - 1)[:, :, None], np.clip(columns, 0, where.shape[1] - 1)[:, None]]
     cells = np.where(inside, cells, -1)
     allowed = (cells >= 0) & np.take_along_axis(open_, np.maximum(cells, 0).reshape(len(cells), -1), 1).reshape(
         cells.shape
@@ -268,4 +320,4 @@ def _best(found: Priorities, open_: NDArray[np.bool_], where: NDArray[np.int64])
     v, u = np.divmod(best, width)
     index = np.arange(len(cells))
     point = np.stack([columns[index, u], rows[index, v]], -1)
-    return np.where(np.count_nonzero(allowed, (1, 2))[:, None] > 0, point, (np.array(where.shape[::-1]) - 1) / 2)
+    return np.where(np.count_nonzero(allowed, (1, 2))[:, None] > 0, point, (np.array([wide, high]) - 1) / 2)

@@ -36,7 +36,7 @@ class Searches(Budget):
 
 PRESETS = {
     "smoke": Searches(seeds=1, core_hours=0.03, displays=1),
-    "standard": Searches(seeds=10, core_hours=2.5, displays=4),
+    "standard": Searches(seeds=10, core_hours=2.5, displays=3),
 }
 FIRST_DISPLAY = EVALUATION_SEEDS + 5_000_000
 

@@ -208,14 +208,14 @@ def small(diet: str, seed: int = 0, pooling: Pooling = "eccentric") -> Blocks:
     Raises:
         ValueError: for another diet or seed.
     """
-    blocks = Blocks(SMALL, pooling=pooling)
+    with torch.random.fork_rng():  # weights that are drawn here leave those of others alone
+        blocks = Blocks(SMALL, pooling=pooling)
+        torch.manual_seed(seed)
+        for layer in blocks.modules() if diet == "untrained" else ():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     if diet == "untrained":
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            for layer in blocks.modules():
-                if isinstance(layer, nn.Conv2d):
-                    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                    nn.init.zeros_(layer.bias)
         return blocks.eval()
     if diet not in DIETS:
         raise ValueError(f"unknown diet {diet!r}: must be one of {', '.join((*DIETS, 'untrained'))}")

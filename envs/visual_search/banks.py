@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from foveal.envs.objectnav.types import OBJECTS, TYPES
 
 WIDTH, HEIGHT = 512, 384
-"""Of a bank's pictures, px."""
+"""Of a bank's pictures, px, unless a width is asked for; they are three quarters as high."""
 MOST_ITEMS = 12
 LOOK = 48
 """Width and height of a category's exemplar, px."""
@@ -33,7 +33,7 @@ class Bank(NamedTuple):
     """P pictures with up to M items each, of C categories.
 
     Attributes:
-        images: (P, HEIGHT, WIDTH, 3) uint8 RGB.
+        images: (P, H, W, 3) uint8 RGB.
         category: (P, M) of each item; -1 behind the last.
         box: (P, M, 4) left, top, right and bottom of each item, as shares of the picture.
         size: (P,) items.
@@ -50,7 +50,7 @@ class Bank(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def bank_of(scenes: str, split: str, houses: int, first: int, views: int) -> Bank:
+def bank_of(scenes: str, split: str, houses: int, first: int, views: int, width: int = WIDTH) -> Bank:
     """The pictures of a source, shared by all worlds that ask for the same.
 
     Args:
@@ -60,6 +60,7 @@ def bank_of(scenes: str, split: str, houses: int, first: int, views: int) -> Ban
         houses: How many.
         first: The first of them.
         views: Of each; of a folder, ``houses * views`` pictures at most.
+        width: Of the pictures of rooms, px.
 
     Raises:
         ValueError: for a source that is not there or has nothing to find; it says what.
@@ -68,7 +69,7 @@ def bank_of(scenes: str, split: str, houses: int, first: int, views: int) -> Ban
         return _arrays(bank_of("ithor", split, houses, first, views))
     if Path(scenes).is_dir():
         return from_folder(Path(scenes), split, houses * views)
-    return _rooms(scenes, split, houses, first, views)
+    return _rooms(scenes, split, houses, first, views, width)
 
 
 def from_folder(folder: Path, split: str = "train", most: int = _MOST_PICTURES) -> Bank:
@@ -145,7 +146,7 @@ def _trials(folder: Path, split: str) -> list[tuple[str, str, list[float] | None
     return [(task, name, box) for (task, name), box in found.items()]
 
 
-def _rooms(scenes: str, split: str, houses: int, first: int, views: int) -> Bank:
+def _rooms(scenes: str, split: str, houses: int, first: int, views: int, width: int) -> Bank:
     """The views of each house that have the most things in sight."""
     from foveal.envs.objectnav.kit.dressing import dress
     from foveal.envs.objectnav.navigation import explore
@@ -170,7 +171,8 @@ def _rooms(scenes: str, split: str, houses: int, first: int, views: int) -> Bank
     score = [len(_found(*pair)) for pair in zip(seen["instance"], seen["semantic"], strict=True)]
     order = np.lexsort((-np.array(score), which))
     best = np.concatenate([order[which[order] == house][:views] for house in range(len(chosen))])
-    large = Renderer(dressed, Camera.from_vertical_fov(WIDTH, HEIGHT, _FOV), ("rgb", "instance", "semantic"))
+    camera = Camera.from_vertical_fov(width, 3 * width // 4, _FOV)
+    large = Renderer(dressed, camera, ("rgb", "instance", "semantic"))
     images, items = [], []
     for part in np.array_split(best, max(1, len(best) // 16)):
         drawn = large.render(which[part], poses[part])
@@ -232,11 +234,12 @@ def _bank(
             category[picture, number], box[picture, number] = kind, corners
     area = (box[..., 2] - box[..., 0]) * (box[..., 3] - box[..., 1])
     looks = np.full((len(names), LOOK, LOOK, 3), 127, np.uint8)
+    height, width = images.shape[1:3]
     for kind in range(len(names)):
         of_kind = np.where(category == kind, area, -1.0)
         best, which = np.unravel_index(int(of_kind.argmax()), of_kind.shape)
         if of_kind[best, which] > 0:
-            left, top, right, bottom = box[best, which] * (WIDTH, HEIGHT, WIDTH, HEIGHT)
+            left, top, right, bottom = box[best, which] * (width, height, width, height)
             cut = images[best, int(top) : max(int(np.ceil(bottom)), int(top) + 1)]
             looks[kind] = _scaled(cut[:, int(left) : max(int(np.ceil(right)), int(left) + 1)], LOOK)
     return Bank(images, category, box, np.array([len(one) for one in items]), names, looks)

@@ -10,23 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from foveal.commands.advising import advising
+from foveal.commands.agents import PRETRAINED, load
+from foveal.commands.searching import SEARCH, evaluate_searches
 from foveal.commands.terminal import BadInput, print_table, told_as
 from foveal.commands.worlds import DEFAULT_WORLD, Settings, make_world, with_risk, world_params
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
-from foveal.envs.params import did_you_mean
 
 if TYPE_CHECKING:
-    from foveal.agents.agent import Agent
     from foveal.agents.evaluation import Estimate, Evaluation
     from foveal.agents.suites import Row
     from foveal.envs.advice import Adviser
     from foveal.envs.recording import Policy
 
-PRETRAINED = "pretrained"
-"""The name of whatever agent comes with the package for a world."""
 _LEAST_FPS = 15  # below it a video jerks; worlds with a slower simulation get frames in between
 
 
@@ -37,8 +35,14 @@ class Eval:
     agents: Annotated[tuple[str, ...], Positional, arg(metavar="AGENT")]
     """Run folders, checkpoints (.safetensors), drivers (random, idle, slowest, keep-right, idm-mobil, …) or, of
     foveal/ObjectNav-v0, pretrained: the agent that comes with the package."""
+    agent: Annotated[tuple[str, ...], UseAppendAction, arg(metavar="AGENT")] = ()
+    """The same as AGENT."""
     suite: str | None = None
-    """A protocol instead of a world: tell-drive or dilu; agents are evaluated where they fit, beside its drivers."""
+    """A protocol instead of a world: tell-drive or dilu; agents are evaluated where they fit, beside its drivers. Or
+    search: how like a human's are an agent's searches; it takes searchers (imagenet, upright, pixels, ideal, …),
+    vgg16:FILE with weights of yours, chat:MODEL for a chat model with eyes, and runs in foveal/VisualSearch-v0."""
+    base_url: str | None = None
+    """Of an OpenAI-compatible server that has the chat model."""
     planned: int = 20
     """Episodes of a suite for the clairvoyant planner, by which optimality is measured; 0 leaves it out [1]."""
     env: str | None = None
@@ -46,7 +50,8 @@ class Eval:
     set: Settings = ()
     """A parameter of the world (`foveal list ENV` shows them), such as lanes_count=5."""
     episodes: int = 0
-    """Episodes, each with a seed of its own; 0 for 1,000, or 10,000 in each setting of a suite [1]."""
+    """Episodes, each with a seed of its own; 0 for 1,000, or 10,000 in each setting of a suite, or 20 displays of each
+    set size of a search [1]."""
     seed: int = EVALUATION_SEEDS
     """First seed [1]; those from 2147483648 on are held out from training."""
     out: Path | None = None
@@ -56,31 +61,37 @@ class Eval:
         """Evaluate, print and save."""
         if self.episodes != 0 and self.episodes < 2:
             raise BadInput(f"--episodes {self.episodes}: must be at least 2")
+        names = (*self.agents, *self.agent)
+        if self.base_url is not None and self.suite != SEARCH:
+            raise BadInput(f"--base-url {self.base_url}: is for chat models, which --suite search takes")
         if self.suite is not None:
-            return self._run_suite(self.suite)
-        if not self.agents:
+            return self._run_suite(self.suite, names)
+        if not names:
             raise BadInput("eval needs an agent: a run folder, or random, idle, slowest, keep-right or idm-mobil")
-        if self.out and len(self.agents) > 1:
-            raise BadInput(f"--out {self.out}: takes a single agent, not {len(self.agents)}")
-        cast = Cast(self.agents, self.env, self.set)
-        results = [cast.evaluate(name, self.episodes or 1000, checked_seed(self.seed)) for name in self.agents]
+        if self.out and len(names) > 1:
+            raise BadInput(f"--out {self.out}: takes a single agent, not {len(names)}")
+        cast = Cast(names, self.env, self.set)
+        results = [cast.evaluate(name, self.episodes or 1000, checked_seed(self.seed)) for name in names]
         print_evaluations(results)
-        for name, result in zip(self.agents, results, strict=True):
+        for name, result in zip(names, results, strict=True):
             if out := self.out or cast.eval_json(name):
                 with told_as(BadInput, OSError):
                     print(f"saved {result.save(out)}")
 
-    def _run_suite(self, name: str) -> None:
+    def _run_suite(self, name: str, names: tuple[str, ...]) -> None:
+        if self.env or self.set:
+            raise BadInput("--suite brings its own worlds: leave out --env and --set")
+        if name == SEARCH:
+            return evaluate_searches(names, self.episodes or 20, checked_seed(self.seed), self.base_url, self.out)
+
         from foveal.agents import suites
         from foveal.agents.drivers import DRIVERS
 
-        if self.env or self.set:
-            raise BadInput("--suite brings its own worlds: leave out --env and --set")
         if self.planned < 0:
             raise BadInput(f"--planned {self.planned}: must be at least 0")
         with told_as(BadInput, ValueError):
             settings = suites.suite(name)
-        agents = [(agent, agent if agent in DRIVERS else _load(agent, None)) for agent in self.agents]
+        agents = [(agent, agent if agent in DRIVERS else load(agent, None)) for agent in names]
         rows: list[Any] = []
         with told_as(BadInput, ValueError):
             for setting in settings:
@@ -161,7 +172,7 @@ class Cast:
     def __init__(self, names: Sequence[str], env: str | None = None, settings: Sequence[str] = ()) -> None:
         from foveal.agents.drivers import DRIVERS
 
-        self.runs = {name: _load(name, env) for name in names if name not in DRIVERS}
+        self.runs = {name: load(name, env) for name in names if name not in DRIVERS}
         self.env_id, self.params = env or DEFAULT_WORLD, dict[str, Any]()
         if self.runs and env in (None, next(iter(self.runs.values())).config.env_id):
             config = next(iter(self.runs.values())).config
@@ -283,31 +294,6 @@ def print_suite(rows: Sequence[Row]) -> None:
             for row in rows
         ],
     )  # fmt: skip
-
-
-def runs_near(folder: Path) -> list[str]:
-    """The run folders in ``runs/`` and in the folder that this one would be in."""
-    found = [config.parent for root in {folder.parent, Path("runs")} for config in root.glob("*/config.json")]
-    return sorted(map(str, found))
-
-
-def _load(name: str, env: str | None) -> Agent:
-    from foveal.agents.agent import load_agent
-    from foveal.agents.drivers import DRIVERS
-    from foveal.agents.files import RunError
-    from foveal.agents.pretrained import PRETRAINED as WORLDS
-    from foveal.agents.pretrained import pretrained
-
-    if name == PRETRAINED:
-        if env is None:
-            raise BadInput(f"{PRETRAINED}: say for which world, such as --env {next(iter(WORLDS))}")
-        with told_as(BadInput, ValueError):
-            return pretrained(env)
-    if not Path(name).exists():
-        near = did_you_mean(name, [*DRIVERS, PRETRAINED, *runs_near(Path(name))])
-        raise BadInput(f"unknown agent {name!r}: neither a driver nor a run folder{near}")
-    with told_as(BadInput, RunError):
-        return load_agent(name)
 
 
 def smoothness(env: Any) -> int:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import OmitArgPrefixes, Suppress
 
-from foveal.commands.acting import Cast, print_evaluations, runs_near
+from foveal.commands.acting import Cast, print_evaluations
 from foveal.commands.advising import advising
+from foveal.commands.agents import runs_near
 from foveal.commands.terminal import BadInput, Failure, told_as
 from foveal.commands.worlds import DEFAULT_WORLD, Settings, make_world, with_risk, world_params
 from foveal.envs.batch import EVALUATION_SEEDS
