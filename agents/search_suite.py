@@ -228,7 +228,7 @@ def searcher_named(name: str, seed: int = 0) -> Timed:
     if kind in DIETS or kind == "untrained":
         blocks: Blocks = small(kind, seed, "average" if path == "average" else "eccentric")
         return by_searcher(searchers.by_network(centred_search(blocks)))
-    raise ValueError(f"unknown searcher {name!r}{did_you_mean(name, NAMES)}")
+    raise ValueError(f"unknown searcher {name!r}{did_you_mean(name, list(NAMES))}")
 
 
 NAMES = (

@@ -188,7 +188,8 @@ def by_network(network: EccNet, device: str = "cpu") -> Searcher:
             view[top : top + height, left : left + width] = sight.pictures[row]
             x, y = sight.fixations[row] + before[row]
             maps.append(network(tensor(view[None]), tensor(sight.targets[row : row + 1]), (float(x), float(y))))
-        return Priorities(torch.cat(maps).cpu().numpy(), network.blocks.first_px - before, STRIDE)
+        corner = (network.blocks.first_px - before).astype(np.float64)
+        return Priorities(torch.cat(maps).cpu().numpy(), corner, STRIDE)
 
     return searcher
 

@@ -61,7 +61,8 @@ class Namer(nn.Module):
 def trained(diet: str, seed: int, settings: Settings) -> tuple[Blocks, float]:
     """A network of a diet, and which share of held-out pictures of that diet it names rightly."""
     torch.manual_seed(seed)
-    model = Namer().to(memory_format=torch.channels_last)
+    model = Namer()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.seen.load_state_dict(small("untrained", seed).state_dict())
     images, names = pictures(diet, settings.pictures, seed)
     order = torch.cat([torch.randperm(len(images)) for _ in range(-(-settings.steps * settings.batch // len(images)))])
