@@ -224,13 +224,14 @@ def test_help_tells_options_with_units(command, capsys):
     assert main([*command.split(), "--help"]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: foveal {command}")
-    assert command == "list" or "[1]" in out or "[s]" in out
+    assert command in ("list", "rig check") or "[1]" in out or "[s]" in out
     assert "required" not in out or command in (
         "eval",
         "record",
         "whatif",
         "play",
         "bench",
+        "rig check",
         "teacher ask",
         "teacher table",
         "teacher remember",

@@ -18,6 +18,7 @@ from foveal.commands.acting import Eval, Record
 from foveal.commands.bench import Bench
 from foveal.commands.experiment import Experiment
 from foveal.commands.playing import Play
+from foveal.commands.rig import Check
 from foveal.commands.teacher import Ask, Find, Remember, Serve, Tabulate
 from foveal.commands.terminal import BadInput, Failure
 from foveal.commands.training import Demo, Train
@@ -34,6 +35,7 @@ COMMANDS: dict[str, type[Any]] = {
     "play": Play,
     "bench": Bench,
     "experiment": Experiment,
+    "rig check": Check,
     "teacher serve": Serve,
     "teacher ask": Ask,
     "teacher table": Tabulate,

@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.optics.camera import Camera
+from foveal.optics.camera import Camera, through_lens
 
 CAMERAS = st.builds(
     Camera,
@@ -47,3 +48,36 @@ def test_impossible_cameras(change):
         Camera(**(good | change))
     with pytest.raises(ValueError, match="fov"):
         Camera.from_vertical_fov(4, 4, np.pi)
+
+
+COEFFICIENTS = st.floats(-0.05, 0.05)
+
+
+@given(
+    st.sampled_from([("pinhole", 0), ("pinhole", 4), ("pinhole", 5), ("pinhole", 8), ("fisheye", 0), ("fisheye", 4)]),
+    st.tuples(*[COEFFICIENTS] * 8),
+    st.integers(0, 2**32 - 1),
+)
+def test_lenses_are_those_of_opencv(model, coefficients, seed):
+    lens, count = model
+    bend = np.array(coefficients[:count])
+    points = np.random.default_rng(seed).uniform((-1, -1, 1), (1, 1, 2), (20, 3))
+    none, K = np.zeros(3), np.eye(3)
+    if lens == "fisheye":
+        expected, _ = cv2.fisheye.projectPoints(points[:, None], none, none, K, bend if count else np.zeros(4))
+    else:
+        expected, _ = cv2.projectPoints(points, none, none, K, bend)
+    plane = through_lens(points, lens, tuple(bend))
+    kept = np.isfinite(plane[:, 0])
+    np.testing.assert_allclose(plane[kept], expected[:, 0][kept], atol=1e-9)
+    assert kept.all() or abs(bend).max() > 0.01  # weak ones do not fold
+
+
+def test_where_a_lens_has_no_image():
+    assert np.isnan(through_lens([[0, 0, -1], [1, 0, 0]], "pinhole")).all()
+    np.testing.assert_allclose(
+        through_lens([[0, 0, 1], [1, 0, 0], [1, 0, -1]], "fisheye")[:, 0], np.pi * np.array([0, 0.5, 0.75])
+    )
+    assert np.isnan(through_lens([2, 0, 1], "pinhole", (-0.1, 0, 0, 0))).all()  # folds at 1 / sqrt(0.3) = 1.83
+    assert np.isfinite(through_lens([1.8, 0, 1], "pinhole", (-0.1, 0, 0, 0))).all()
+    assert through_lens(np.ones((2, 3, 3)), "pinhole").shape == (2, 3, 2)

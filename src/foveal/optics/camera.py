@@ -1,14 +1,21 @@
-"""The pinhole camera: pixel centres at whole numbers, x right, y down, z forward (OpenCV's convention)."""
+"""The pinhole camera, and what a lens makes of it: pixel centres at whole numbers, x right, y down, z forward.
+
+These are OpenCV's conventions, and so are the orders of distortion coefficients.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+Lens = Literal["pinhole", "fisheye"]
+COEFFICIENTS: dict[Lens, tuple[int, ...]] = {"pinhole": (0, 4, 5, 8), "fisheye": (0, 4)}
+"""How many distortion coefficients a lens may have."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +85,59 @@ class Camera:
         if depth.shape[-2:] != (self.height, self.width):
             raise ValueError(f"depth of shape {depth.shape}: must end in ({self.height}, {self.width})")
         return np.asarray(self.rays() * depth[..., None])
+
+
+def through_lens(directions: ArrayLike, lens: Lens, distortion: tuple[float, ...] = ()) -> Floats:
+    """Where a lens puts directions in the plane at z = 1, before the camera's matrix makes pixels of it.
+
+    A pinhole's distortion is Brown's (k1, k2, p1, p2[, k3[, k4, k5, k6]]), with k4 to k6 in the denominator; a
+    fisheye's image is θ (1 + k1 θ² + k2 θ⁴ + k3 θ⁶ + k4 θ⁸) from the middle, θ being the angle to the axis (Kannala and
+    Brandt, IEEE TPAMI 28, 2006). Both are OpenCV's models; they are trusted up to where the image first folds back.
+
+    Args:
+        directions: (..., 3) in camera coordinates, of any length but 0.
+        lens: Which.
+        distortion: As many coefficients as `COEFFICIENTS` allows.
+
+    Returns:
+        (..., 2) x and y; NaN for directions of which there is no image: for a pinhole those behind it, and for both
+        those beyond the fold.
+    """
+    x, y, z = np.moveaxis(np.asarray(directions, np.float64), -1, 0)
+    across = np.hypot(x, y)
+    angle = np.arctan2(across, z)
+    with np.errstate(all="ignore"):  # beyond the fold
+        radius = _radius(angle, lens, distortion)
+        plane = np.stack([x, y], -1) * np.where(across > 0, radius / across, 1.0)[..., None]
+        if lens == "pinhole" and distortion:
+            plane += _tangential(x / z, y / z, distortion[2], distortion[3])
+    plane[angle >= _fold(lens, distortion)] = np.nan
+    return np.asarray(plane)
+
+
+def _radius(angle: Floats, lens: Lens, distortion: tuple[float, ...]) -> Floats:
+    """How far from the middle of the plane the image is of a direction at an angle to the axis."""
+    if lens == "fisheye":
+        return np.asarray(angle * np.polyval((*distortion[::-1], 1.0), angle**2))
+    plane = np.tan(np.minimum(angle, _STEEPEST))
+    k1, k2, _, _, k3, *rest = (*distortion, *[0.0] * 5)[: max(5, len(distortion))]
+    return np.asarray(plane * np.polyval((k3, k2, k1, 1.0), plane**2) / np.polyval((*rest[::-1], 1.0), plane**2))
+
+
+def _tangential(x: Floats, y: Floats, p1: float, p2: float) -> Floats:
+    squared = x**2 + y**2
+    return np.stack([2 * p1 * x * y + p2 * (squared + 2 * x**2), p1 * (squared + 2 * y**2) + 2 * p2 * x * y], -1)
+
+
+_STEEPEST = math.radians(89.95)
+
+
+def _fold(lens: Lens, distortion: tuple[float, ...]) -> float:
+    """The angle to the axis at which the image ends, to 0.05 degrees."""
+    end = math.pi if lens == "fisheye" else _STEEPEST
+    if not distortion:
+        return end
+    angles = np.linspace(0, end, round(math.degrees(end) / 0.05))
+    with np.errstate(all="ignore"):
+        growing = np.diff(_radius(angles, lens, distortion)) > 0
+    return end if growing.all() else float(angles[growing.argmin()])
