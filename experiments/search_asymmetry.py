@@ -50,12 +50,15 @@ DIETS = {
     "curved lines": "curved",
     "shuffled names": "shuffled",
 }
+LIT = ("turned by 90°", "lit from below", "light from anywhere")
+"""Diets that differ in nothing but light, and do no other searches."""
 VARIANTS: dict[str, dict[str, Any]] = {
     IMAGENET: {"searcher": "imagenet"},
     AVERAGE: {"searcher": "imagenet-average"},
     "ImageNet, eccNET's rule": {"searcher": "imagenet-eccnet"},
     "ImageNet, IVSN": {"searcher": "imagenet-ivsn"},
     **{name: {"searcher": diet} for name, diet in DIETS.items()},
+    **{name: {"searcher": DIETS[name], "lighting only": True} for name in LIT},
     "upright, no eccentricity": {"searcher": "upright:average"},
     "untrained": {"searcher": "untrained"},
     "pixels": {"searcher": "pixels"},
@@ -81,6 +84,7 @@ TITLES = {
     HELD_OUT[4]: "size",
     HELD_OUT[5]: "lit from",
 }
+_LIGHTING = (*TUNED[1], *HELD_OUT[5])
 LIGHT, BELOW = TITLES[TUNED[1]], TITLES[HELD_OUT[5]]
 NO_MATTER = 15.0
 """ms per item: a difference of slopes that is less is none; that of humans for lighting is 20."""
@@ -173,11 +177,15 @@ def run(cell: Cell, budget: Searches) -> dict[str, Any]:
     """Let a searcher search: slopes, mean times by set size, and what they say together."""
     timed = searcher_named(VARIANTS[cell.variant]["searcher"], cell.seed)
     first = FIRST_DISPLAY + 1_000 * cell.seed
-    found = {name: times(timed, name, budget.displays, first) for name in SEARCHES}
+    lit = VARIANTS[cell.variant].get("lighting only", False)
+    found = {name: times(timed, name, budget.displays, first) for name in SEARCHES if not lit or name in _LIGHTING}
     slopes = {name: slope(one.sizes, one.ms, resamples=1).slope for name, one in found.items()}
     measured: dict[str, Any] = dict(slopes)
     measured |= {f"times {name}": one.means() for name, one in found.items()}
-    measured |= {title: slopes[hard] - slopes[easy] for (easy, hard), title in TITLES.items()}
+    measured |= {title: slopes[hard] - slopes[easy] for (easy, hard), title in TITLES.items() if hard in slopes}
+    measured["found"] = float(np.mean([one.found for one in found.values()]))
+    if lit:
+        return measured
     humans = [HUMANS[name].slope for name in HUMANS]
     twelve = correlation([slopes[name] for name in HUMANS], humans)
     tested = [name for pair in PAIRS[3:] for name in pair]
@@ -188,7 +196,6 @@ def run(cell: Cell, budget: Searches) -> dict[str, Any]:
         **{name: float(np.nan_to_num(value)) for name, value in agreed.items()},  # slopes that are all alike: 0
         "signs": float(np.mean([slopes[hard] > slopes[easy] for easy, hard in HELD_OUT])),
         "index": float(np.mean([asymmetry_index(slopes[hard], slopes[easy]) for easy, hard in PAIRS])),
-        "found": float(np.mean([one.found for one in found.values()])),
     }
 
 
@@ -200,7 +207,7 @@ def figures(results: Results) -> dict[str, Figure]:
 
 def against_humans(results: Results) -> Figure:
     """A panel for each of some searchers: its twelve slopes over those of humans, with intervals over seeds."""
-    rows = [IMAGENET, AVERAGE, "ImageNet, eccNET's rule", "upright", "turned by 90°", "untrained", "pixels", "random"]
+    rows = [IMAGENET, AVERAGE, "ImageNet, eccNET's rule", "upright", "straight lines", "untrained", "pixels", "random"]
     figure = new_figure(11.2, 6.0)
     panels = figure.subplots(2, 4, sharex=True, sharey=True).ravel()
     for axes, row in zip(panels, rows, strict=True):
@@ -280,7 +287,8 @@ below were not looked at until this was committed. Displays of this page are oth
 
 Small networks have learnt to name single things in generated pictures, and never to search (`foveal.vision.diets`,
 `python -m foveal.experiments.diet_networks`). *Upright* has light from above; the others differ in what they are
-called by. Of those whose light differs there are ten networks, of the others five, each with displays of its own.
+called by. Of *upright* and of those whose light differs there are ten networks, of the others five, each with displays of its
+own; those whose light differs do the searches for lit balls alone.
 ImageNet's network is one, so its seeds are displays only.
 
 That Q among O is easier than O among Q is Treisman and Souther's (1985), that large among small is easier, Treisman
