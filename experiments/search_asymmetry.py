@@ -287,9 +287,9 @@ below were not looked at until this was committed. Displays of this page are oth
 
 Small networks have learnt to name single things in generated pictures, and never to search (`foveal.vision.diets`,
 `python -m foveal.experiments.diet_networks`). *Upright* has light from above; the others differ in what they are
-called by. Of *upright* and of those whose light differs there are ten networks, of the others five, each with displays of its
-own; those whose light differs do the searches for lit balls alone.
-ImageNet's network is one, so its seeds are displays only.
+called by. Of *upright* and of those whose light differs there are ten networks, of the others five, each with
+displays of its own; those whose light differs do the searches for lit balls alone. ImageNet's network is one, so its
+seeds are displays only.
 
 That Q among O is easier than O among Q is Treisman and Souther's (1985), that large among small is easier, Treisman
 and Gormican's (1988); that what is lit from below is easily seen among what is lit from above, Enns and Rensink's
