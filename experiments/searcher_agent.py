@@ -81,8 +81,8 @@ STEPS = {
     "2_in_5s": (59_392, 81_920, 524_288, 163_840),
 }
 """Of each stage. With the sharp eye until most answers are right: after more of it, nothing new is tried."""
-EPISODES = 8000
-FIRST_DISPLAY = EVALUATION_SEEDS + 6_000_000
+EPISODES = 24_000
+FIRST_DISPLAY = EVALUATION_SEEDS + 7_000_000
 """Stages and steps were chosen on displays from `EVALUATION_SEEDS` on; those from here on nobody had looked at."""
 UNKNOWN = Slope(*[float("nan")] * 4)
 """Of a searcher whose right answers are all of one set size."""
