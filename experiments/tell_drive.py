@@ -273,8 +273,9 @@ which tries every pair of actions on copies of the world and knows the traffic t
 *model*, SmolLM2 of 135 million parameters, whose likelihoods of the actions' words were asked beforehand in the
 scenes met most (docs/teacher.md), with a memory of cases where nothing else is said; the *memory's vote*, of the
 cases that the model is shown, without it. On the ramp and the highway so many more scenes are met that the model was
-asked without a memory, in the 239 and 213 that are met most: they are 65 % and 8 % of the decisions, in all others it
-is silent. At other densities it says what it said of the same scene at the middle one. Controls that do not look:
+asked without a memory, in the 239 and 213 that are met most: they are 65 % and 8 % of the decisions of a driver at
+random and of the rule teacher, and in all others it is silent; how many of a student's own decisions that are is in
+the table. At other densities it says what it said of the same scene at the middle one. Controls that do not look:
 *uniform*, the *marginal* of a teacher (its actions, drawn whatever the scene) and *other scenes* (its advice about
 another row's). A teacher's accuracy is how often it advises what the planner holds to be best, or as good.
 
