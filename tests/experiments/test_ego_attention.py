@@ -1,6 +1,7 @@
 """The experiment on ego-attention, end to end through the command line at its smallest, and the command itself."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -57,7 +58,7 @@ def test_cells_of_another_preset_are_refused_in_one_line(smoke, tmp_path, capsys
 
 def test_without_a_name_the_experiments_are_listed(capsys):
     assert main(["experiment"]) == 0
-    assert "ego_attention  Does ego-attention drive better" in capsys.readouterr().out
+    assert re.search("^ego_attention +Does ego-attention drive better", capsys.readouterr().out, re.M)
     assert all(line.endswith((".", "?")) for line in scripts().values())
 
 

@@ -17,7 +17,7 @@ from foveal.vision.gaze.humans import HUMANS
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     """The folder of a smoke run of the rows that cost little, and one of a network."""
-    out, kept = tmp_path_factory.mktemp("smoke"), {"upright", "untrained", "pixels", "random", "ideal"}
+    out, kept = tmp_path_factory.mktemp("smoke"), {"upright", "pixels", "random", "ideal"}
     claims = tuple(claim for claim in CLAIMS if set(claim.variants) <= kept)
     fewer = {**FEWER, **{row: 0 for row in VARIANTS if row not in kept}}
     with pytest.MonkeyPatch.context() as patch:
