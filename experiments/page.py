@@ -138,7 +138,8 @@ def rows_table(found: Mapping[str, Any], columns: Mapping[str, str]) -> str:
     for row, metrics in found["rows"].items():
         iqm = metrics[lead]["iqm"]
         told = [_interval(one["mean"], one["ci_low"], one["ci_high"]) for one in (metrics[key] for key in columns)]
-        rows.append([row.replace("/", ", ", 1), str(metrics[lead]["n"]), *told, "" if iqm is None else f"{iqm:.4g}"])
+        seeds = max(metrics[key]["n"] for key in columns)
+        rows.append([row.replace("/", ", ", 1), str(seeds), *told, "" if iqm is None else f"{iqm:.4g}"])
     return markdown(["", "seeds", *columns.values(), f"{columns[lead]}, interquartile mean"], rows)
 
 
