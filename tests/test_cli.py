@@ -86,6 +86,8 @@ def elsewhere(tmp_path, monkeypatch):
         ("eval .", "no run"),
         ("record", "AGENT"),
         ("record slowest idm-mobil", "unexpected argument 'idm-mobil'"),
+        ("train foveal/Merge-v0 --env foveal/Exit-v0", "--env foveal/Exit-v0: foveal/Merge-v0 is the world already"),
+        ("train foveal/Nowhere-v0", "foveal/Nowhere-v0"),
         ("record slowest --out video.avi", "video.avi"),
         ("record slowest --episodes 0", "episodes=0"),
         ("whatif idm-mobil --step 5", "--action"),

@@ -8,9 +8,9 @@ import itertools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import OmitArgPrefixes, Suppress
+from tyro.conf import OmitArgPrefixes, Positional, Suppress, arg
 
 from foveal.commands.acting import Cast, print_evaluations
 from foveal.commands.advising import advising
@@ -34,8 +34,10 @@ _COMPARED = ("random", "slowest", "keep-right", "idm-mobil")
 class Train:
     """Train a policy with PPO; the run is a folder with checkpoints, metrics and a learning curve."""
 
-    env: str = DEFAULT_WORLD
+    world: Annotated[str | None, Positional, arg(metavar="ENV")] = None
     """World to train in."""
+    env: str = DEFAULT_WORLD
+    """The same as ENV."""
     set: Settings = ()
     """A parameter of the world (`foveal list ENV` shows them), such as lanes_count=5."""
     out: Path | None = None
@@ -76,6 +78,9 @@ class Train:
 
         if self.base_url is not None and self.teacher is None:
             raise BadInput(f"--base-url {self.base_url}: needs --teacher, the name of the model there")
+        if self.world is not None and self.env not in (self.world, DEFAULT_WORLD):
+            raise BadInput(f"--env {self.env}: {self.world} is the world already")
+        env = self.world or self.env
         given = dataclasses.asdict(self.ppo)  # type: ignore[attr-defined]
         if self.resume:
             if not (self.resume / "config.json").is_file():
@@ -85,13 +90,13 @@ class Train:
             with told_as(BadInput, RunError):
                 config, folder = self._resumed(Run(self.resume).config, given), self.resume
         else:
-            params = world_params(self.env, self.set)
+            params = world_params(env, self.set)
             if self.teacher is not None:
-                params = with_risk(self.env, params)
+                params = with_risk(env, params)
             with told_as(BadInput, TypeError, ValueError):
-                config = PPOConfig.from_dict({**given, "env_id": self.env, "env_params": params})
-            make_world(self.env, params, num_envs=1).close()
-            folder = self.out or first_free(Path("runs") / self.env.split("/")[-1])
+                config = PPOConfig.from_dict({**given, "env_id": env, "env_params": params})
+            make_world(env, params, num_envs=1).close()
+            folder = self.out or first_free(Path("runs") / env.split("/")[-1])
             if (folder / "config.json").exists():
                 raise BadInput(f"--out {folder}: holds a run already; go on with --resume {folder}")
         with told_as(BadInput, RunError):
@@ -107,7 +112,7 @@ class Train:
 
     def _resumed(self, config: PPOConfig, given: dict[str, Any]) -> PPOConfig:
         """The run's configuration with the options that may change."""
-        if self.out or self.set or self.start_from or self.env != DEFAULT_WORLD:
+        if self.out or self.set or self.start_from or self.world or self.env != DEFAULT_WORLD:
             raise BadInput("--resume keeps the run's folder and world: leave --out, --env, --set and --start-from away")
         defaults = dataclasses.asdict(type(config)())
         changed = {name: value for name, value in given.items() if value != defaults[name]}
