@@ -63,6 +63,7 @@ def trained(diet: str, seed: int, settings: Settings) -> tuple[Blocks, float]:
     torch.manual_seed(seed)
     model = Namer()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    Blocks(SMALL)  # draws what was drawn here when the shipped weights were made, so that they come out again
     model.seen.load_state_dict(small("untrained", seed).state_dict())
     images, names = pictures(diet, settings.pictures, seed)
     order = torch.cat([torch.randperm(len(images)) for _ in range(-(-settings.steps * settings.batch // len(images)))])
