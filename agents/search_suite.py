@@ -23,7 +23,7 @@ from foveal.envs.batch import EVALUATION_SEEDS
 from foveal.envs.params import did_you_mean
 from foveal.envs.visual_search.paradigms import CONDITIONS
 from foveal.envs.visual_search.stimuli import Stimuli
-from foveal.vision.backbones import Blocks, ImageNet, small, vgg16
+from foveal.vision.backbones import ImageNet, small, vgg16
 from foveal.vision.diets import DIETS
 from foveal.vision.eccnet import EccNet, centred_search
 from foveal.vision.gaze.humans import HUMANS, PAIRS
@@ -222,11 +222,11 @@ def searcher_named(name: str, seed: int = 0) -> Timed:
     }
     if name in known:
         return known[name]()
-    kind, _, path = name.partition(":")
-    if kind == "vgg16" and path:
-        return by_searcher(searchers.by_network(EccNet(vgg16(Path(path))).eval()))
-    if kind in DIETS or kind == "untrained":
-        blocks: Blocks = small(kind, seed, "average" if path == "average" else "eccentric")
+    kind, _, rest = name.partition(":")
+    if kind == "vgg16" and rest:
+        return by_searcher(searchers.by_network(EccNet(vgg16(Path(rest))).eval()))
+    if (kind in DIETS or kind == "untrained") and name in (kind, f"{kind}:average"):
+        blocks = small(kind, seed, "average" if rest else "eccentric")
         return by_searcher(searchers.by_network(centred_search(blocks)))
     raise ValueError(f"unknown searcher {name!r}{did_you_mean(name, list(NAMES))}")
 

@@ -284,10 +284,11 @@ and 16; the mean over the picture is taken away from them and from the target's;
 are correlated with them; the three maps, each from 0 to 1, are added up. It was chosen on curvature, lighting and
 intersection alone, with EfficientNet-Lite0, among: features as they are, rectified, centred, divided by their spread,
 whitened, or normalised; one, two or three maps; with their greatest values as weights, or alike; sharpened in four
-ways, or not. About 150 combinations were looked at, each by the rank of the target's cell at the first fixation, in 8
-to 14 displays of each set size; of those with all three signs right the simplest was taken. Of four diets one network
-each was looked at on the same three experiments. L and T, both orientations, O and Q, size, and what is lit from
-below were not looked at until this was committed. Displays of this page are others.
+ways, or not. Of these 126 combinations were looked at with eccentricity and 104 without, some of them twice, each by
+the rank of the target's cell at the first fixation, in 8 to 14 displays of each set size; of those with all three
+signs right the simplest was taken. Of four diets one network each was looked at on the same three experiments. L and
+T, both orientations, O and Q, size, and what is lit from below were not looked at until this was committed. Displays
+of this page are others.
 
 Small networks have learnt to name single things in generated pictures, and never to search (`foveal.vision.diets`,
 `python -m foveal.experiments.diet_networks`). *Upright* has light from above; the others differ in what they are

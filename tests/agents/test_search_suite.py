@@ -113,6 +113,7 @@ def test_the_command_prints_slopes_and_the_score(tmp_path, capsys):
     [
         ([], "--suite search needs an agent"),
         (["upside"], "unknown searcher 'upside'"),
+        (["upright:sharp"], "unknown searcher 'upright:sharp'"),
         (["vgg16:none.pth"], "none.pth"),
         (["random", "--env", "foveal/Merge-v0"], "--suite brings its own worlds"),
         (["random", "--base-url", "http://127.0.0.1:1/v1"], "is for chat models"),
