@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from foveal.agents.searchers import Searcher, at_random, by_network, search_scenes
-from foveal.envs.visual_search.banks import bank_of
+from foveal.envs.visual_search.banks import bank_of, grey
 from foveal.envs.visual_search.paradigms import PX_PER_DEG
 from foveal.experiments.claims import Claim
 from foveal.experiments.experiment import Experiment
@@ -116,7 +116,7 @@ def scenes(first: int, count: int, seed: int) -> tuple[NDArray[np.uint8], NDArra
     sought = rng.integers(bank.size[rows])
     height, width = bank.images.shape[1:3]
     boxes = bank.box[rows, sought] * (width, height, width, height)
-    return _grey(bank.images[rows]), _grey(bank.looks[bank.category[rows, sought]]), boxes
+    return grey(bank.images[rows]), grey(bank.looks[bank.category[rows, sought]]), boxes
 
 
 def shuffled(paths: list[NDArray[np.float64]], seed: int) -> list[NDArray[np.float64]]:
@@ -131,11 +131,6 @@ def shuffled(paths: list[NDArray[np.float64]], seed: int) -> list[NDArray[np.flo
 def _searcher(cell: Cell) -> Searcher:
     options = VARIANTS[cell.variant]
     return by_network(centred_search(ImageNet(**options))) if options else at_random(cell.seed)
-
-
-def _grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """As bright as colours are to the eye (ITU-R BT.601)."""
-    return np.rint(images @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
 
 
 def figures(results: Results) -> dict[str, Figure]:

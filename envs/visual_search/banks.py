@@ -245,6 +245,11 @@ def _bank(
     return Bank(images, category, box, np.array([len(one) for one in items]), names, looks)
 
 
+def grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pictures (..., 3) RGB as grey (...), as bright as they are to the eye (ITU-R BT.601)."""
+    return np.rint(images @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+
+
 def _scaled(image: NDArray[Any], size: int) -> NDArray[np.uint8]:
     import cv2
 

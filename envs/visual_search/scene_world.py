@@ -42,7 +42,7 @@ from foveal.envs.batch import Infos, Rows
 from foveal.envs.overlay import Annotation
 from foveal.envs.rng import uniform
 from foveal.envs.single import SingleEnv
-from foveal.envs.visual_search.banks import HEIGHT, WIDTH, Bank, bank_of
+from foveal.envs.visual_search.banks import HEIGHT, WIDTH, Bank, bank_of, grey
 from foveal.envs.visual_search.gaze import LEVELS, Floats, GazeWorld
 from foveal.envs.visual_search.params import SceneSearchParams
 from foveal.envs.visual_search.views import SearchScene, draw
@@ -195,7 +195,7 @@ def choose_rows(start, stop, rows, seeds, episodes, present, category, size, pic
 
 def _seen(images: NDArray[np.uint8], colour: bool) -> NDArray[np.uint8]:
     """Images (P, H, W, 3) as they are seen (P, H, W, C): with colours, or as grey as they are bright."""
-    return images if colour else np.rint(images @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.uint8)
+    return images if colour else grey(images)[..., None]
 
 
 class SceneSearchEnv(SingleEnv):

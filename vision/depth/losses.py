@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from foveal.vision.depth.geometry import backproject, check_depth, transform, warp
+from foveal.vision.depth.geometry import backproject, check_depth, invert, transform, warp
 
 ALPHA = 0.85
 """Share of SSIM in the photometric error."""
@@ -212,7 +212,6 @@ def depth_consistency(
     K_source: Tensor,
     K_target: Tensor,
     T_source_target: Tensor,
-    T_target_source: Tensor,
     mask: Tensor | None = None,
 ) -> Tensor:
     """Mean of |D - z|, m: z is the depth in the target camera of the source's own points, where the target's are seen.
@@ -225,10 +224,9 @@ def depth_consistency(
         K_source: (..., 3, 3) px.
         K_target: (..., 3, 3) px.
         T_source_target: (..., 4, 4).
-        T_target_source: (..., 4, 4), its inverse.
         mask: As `temporal`.
     """
-    theirs = transform(T_target_source, backproject(depth_source, K_source))[..., 2]
+    theirs = transform(invert(T_source_target), backproject(depth_source, K_source))[..., 2]
     warped = warp(theirs[..., None, :, :], depth, K_source, K_target, T_source_target)
     return masked_mean((depth - warped.image.squeeze(-3)).abs(), _counted(warped.valid, mask))
 

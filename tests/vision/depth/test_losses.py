@@ -99,10 +99,10 @@ def test_smoothness_counts_edges_less_where_the_image_has_them():
 def test_depths_are_consistent_if_they_name_the_same_points():
     ahead = EYE.clone()
     ahead[2, 3] = -1  # the source stands 1 m ahead
-    near = depth_consistency(flat(5.0, 4, 5), flat(4.5, 4, 5), K, K, ahead, invert(ahead))
+    near = depth_consistency(flat(5.0, 4, 5), flat(4.5, 4, 5), K, K, ahead)
     assert near.item() == pytest.approx(0.5)
-    assert depth_consistency(flat(5.0, 4, 5), flat(4.0, 4, 5), K, K, ahead, invert(ahead)).item() == pytest.approx(0)
-    assert depth_consistency(flat(0.5, 4, 5), flat(4.0, 4, 5), K, K, ahead, invert(ahead)).item() == 0  # behind it
+    assert depth_consistency(flat(5.0, 4, 5), flat(4.0, 4, 5), K, K, ahead).item() == pytest.approx(0)
+    assert depth_consistency(flat(0.5, 4, 5), flat(4.0, 4, 5), K, K, ahead).item() == 0  # behind it
 
 
 def test_reconstructions_are_compared_where_both_are_seen():
@@ -201,7 +201,7 @@ def test_gradients_are_those_of_finite_differences():
     assert check(photometric, (a, b))
     assert check(smoothness, (depth, a))
     assert check(lambda x, y: align_intensity(x, y, depth > 2.3), (a, b))
-    assert check(lambda d, e, t: depth_consistency(d, e, K, K, t, invert(t)), (depth, theirs, T))
+    assert check(lambda d, e, t: depth_consistency(d, e, K, K, t), (depth, theirs, T))
 
     def losses(x, y, d, t):
         one = reproject(x, y, d, K, K, t, align=True)
