@@ -20,16 +20,22 @@ EDGE_ON_M = 1e-5
 """A face whose plane passes the camera this closely is seen from its edge, and shows nothing."""
 
 
+FACE_BITS = 20
+"""Of a number in the image of faces; above them stands which of the things that move it belongs to, 0 for none."""
+
+
 class Scratch(NamedTuple):
-    """Work space of one thread.
+    """Work space of one thread, and what of a view's drawing its shading needs.
 
     Attributes:
         points: (3, largest number of vertices of an object) float32: column and row in pixels, and z-depth in m.
         ring: (2, 8) float64: columns and rows of one face's corners.
         sides: (2, 3, 8) float64: of its left and its right edges, a column, its row and columns per row.
-        windows: (R, 4) float64, see `culling`.
+        windows: (R + 1, 4) float64, see `culling`; the last one is the whole image.
         screens: (P, 4) float64.
         marks: (5, W) int32, see `shading`.
+        poses: (1 + A, 4, 4) float64: T_world_cam, and the camera's pose in the frame of each thing that moves.
+        firsts: (1 + A,) int64: the first face of the scene, and of each thing that moves.
     """
 
     points: NDArray[np.float32]
@@ -38,29 +44,48 @@ class Scratch(NamedTuple):
     windows: NDArray[np.float64]
     screens: NDArray[np.float64]
     marks: NDArray[np.int32]
+    poses: NDArray[np.float64]
+    firsts: NDArray[np.int64]
 
 
 @kernel
-def draw(scene, pose, lens, least_px, inverse, face_of, scratch):
-    """Draw one view.
+def clear(scene, pose, lens, inverse, face_of, scratch):
+    """Begin a view: nothing is drawn, and the windows of the scene's rooms are open.
 
     Args:
-        scene: `scene.Scene`.
+        scene: `scene.Scene`, alone.
         pose: T_world_cam (4, 4) float64.
         lens: (6,) float64: fx, fy, cx, cy, width, height.
-        least_px: See `culling.too_small`.
         inverse: Out (H, W) float32: inverse z-depth, 1/m; 0 where nothing is.
-        face_of: Out (H, W) int32: face; -1 where nothing is.
+        face_of: Out (H, W) int32: face, less the first of its scene, and see `FACE_BITS`; -1 where nothing is.
         scratch: `Scratch`.
     """
     inverse[:] = 0
     face_of[:] = -1
-    whole = scratch.windows[scene.room_count[0]]
+    whole = scratch.windows[len(scratch.windows) - 1]
     whole[0], whole[1], whole[2], whole[3] = -0.5, -0.5, lens[4] - 0.5, lens[5] - 0.5
     open_windows(scene, pose, lens, scratch.windows, scratch.screens)
-    for k in range(len(scene.objects)):
+
+
+@kernel
+def draw(scene, objects, thing, lens, least_px, inverse, face_of, scratch):
+    """Draw objects into a view that has begun.
+
+    Args:
+        scene: `scene.Scene`, all of them end to end.
+        objects: First and last + 1.
+        thing: Whose they are: 0 of the scene itself, n of the n-th thing that moves.
+        lens: See `clear`.
+        least_px: See `culling.too_small`.
+        inverse: See `clear`.
+        face_of: Likewise.
+        scratch: `Scratch`, with the pose and the first face of the thing.
+    """
+    pose = scratch.poses[thing]
+    code = (thing << FACE_BITS) - scratch.firsts[thing]
+    for k in range(objects[0], objects[1]):
         room = scene.objects[k, 5]
-        window = scratch.windows[room if room >= 0 else scene.room_count[0]]
+        window = scratch.windows[room if room >= 0 else len(scratch.windows) - 1]
         if window[0] > window[2]:
             continue
         depth = nearest(scene.boxes[k], pose, lens, window)
@@ -72,7 +97,7 @@ def draw(scene, pose, lens, least_px, inverse, face_of, scratch):
             vertices, faces = (vertices[1], vertices[1] + 8), (faces[1], faces[1] + scene.objects[k, 4])
         _project(scene.vertices, vertices[0], vertices[1], pose, lens, scratch.points)
         for f in range(faces[0], faces[1]):
-            _draw_face(scene, f, vertices[0], pose, lens, window, inverse, face_of, scratch)
+            _draw_face(scene, f, code + f, vertices[0], pose, lens, window, inverse, face_of, scratch)
 
 
 @kernel
@@ -95,7 +120,7 @@ def _project(vertices, first, last, pose, lens, points):
 
 
 @inlined
-def _draw_face(scene, f, first, pose, lens, window, inverse, face_of, scratch):
+def _draw_face(scene, f, code, first, pose, lens, window, inverse, face_of, scratch):
     nx, ny, nz = scene.planes[f, 0], scene.planes[f, 1], scene.planes[f, 2]
     height = nx * pose[0, 3] + ny * pose[1, 3] + nz * pose[2, 3] + scene.planes[f, 3]
     if height <= EDGE_ON_M:  # seen from behind
@@ -130,7 +155,7 @@ def _draw_face(scene, f, first, pose, lens, window, inverse, face_of, scratch):
     per_row = -(nx * pose[0, 1] + ny * pose[1, 1] + nz * pose[2, 1]) / (height * lens[1])
     at_zero = -(nx * pose[0, 2] + ny * pose[1, 2] + nz * pose[2, 2]) / height
     at_zero -= per_column * lens[2] + per_row * lens[3]
-    _fill(count, ring, scratch.sides, window, top, bottom, (per_column, per_row, at_zero), f, inverse, face_of)
+    _fill(count, ring, scratch.sides, window, top, bottom, (per_column, per_row, at_zero), code, inverse, face_of)
 
 
 @inlined
@@ -173,7 +198,7 @@ def _seen(vertices, i, pose):
 
 
 @kernel
-def _fill(count, ring, sides, window, top, bottom, plane, f, inverse, face_of):
+def _fill(count, ring, sides, window, top, bottom, plane, code, inverse, face_of):
     """Go through the rows of a convex face, whose corners run counter-clockwise in the image as it is seen."""
     lefts = rights = 0
     for i in range(count):
@@ -199,15 +224,15 @@ def _fill(count, ring, sides, window, top, bottom, plane, f, inverse, face_of):
         if not left < right:
             continue
         start, stop = int(np.ceil(left)), int(np.ceil(right))
-        _span(inverse[row], face_of[row], start, stop, slope, np.float32(plane[2] + plane[1] * row), f)
+        _span(inverse[row], face_of[row], start, stop, slope, np.float32(plane[2] + plane[1] * row), code)
 
 
 @inlined
-def _span(inverse, face_of, start, stop, slope, offset, f):
+def _span(inverse, face_of, start, stop, slope, offset, code):
     for k in range(stop - start):
         column = np.uint64(start + k)  # unsigned and branchless: vector code
         before = inverse[column]
         value = offset + slope * np.float32(np.int32(start + k))
         nearer = value > before
         inverse[column] = value if nearer else before
-        face_of[column] = np.int32(f) if nearer else face_of[column]
+        face_of[column] = np.int32(code) if nearer else face_of[column]

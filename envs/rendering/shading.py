@@ -12,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.envs.rendering.lanes import TOP, channels, mix
+from foveal.envs.rendering.raster import FACE_BITS
 from foveal.kernels import inlined, kernel
 
 BACKGROUND = (186, 205, 224)
-"""sRGB where nothing is: an overcast sky."""
+"""sRGB where nothing is, unless it is said: an overcast sky."""
 
 _ONE_BITS = np.uint64(12)
 """1.0 is 4096, of light as of textures."""
 
 _FINE = np.float32(256)
+
+_FACE = (1 << FACE_BITS) - 1
 
 _COARSEST = 8
 """Mip level of one texel: `textures.LEVELS` less 1."""
@@ -38,6 +41,7 @@ class Images(NamedTuple):
         instance: (M, H, W) int32; -1 where nothing is.
         semantic: (M, H, W) int32; -1 where nothing is.
         normal: (M, H, W, 3) float32 in the world's frame; 0 where nothing is.
+        flow: (M, H, W, 2) float32: by how many columns and rows what is seen was elsewhere before; see `flow`.
     """
 
     rgb: NDArray[np.uint8]
@@ -45,6 +49,7 @@ class Images(NamedTuple):
     instance: NDArray[np.int32]
     semantic: NDArray[np.int32]
     normal: NDArray[np.float32]
+    flow: NDArray[np.float32]
 
 
 def tone_curve() -> NDArray[np.uint8]:
@@ -58,9 +63,24 @@ def tone_curve() -> NDArray[np.uint8]:
 
 
 @kernel
-def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones, marks):
-    """Fill one view's images from its inverse depths and faces; the arrays are `raster.draw`'s and those above."""
+def shade(scene, lens, inverse, face_of, view, images, atlas, tones, scratch, instances, sky):
+    """Fill one view's images from its inverse depths and faces.
+
+    Args:
+        scene: `scene.Scene`, all of them end to end.
+        lens: As the following ones of `raster.draw`.
+        inverse: Likewise.
+        face_of: Likewise.
+        view: Which.
+        images: Out.
+        atlas: `textures.atlas`.
+        tones: `tone_curve`.
+        scratch: `raster.Scratch`.
+        instances: (A,) ids in the instance image of what moves.
+        sky: (2, 3) sRGB where nothing is: at the horizon, and straight up.
+    """
     height, width = face_of.shape
+    poses, marks = scratch.poses, scratch.marks
     for row in range(height):
         faces = face_of[row]
         if len(images.depth):
@@ -69,26 +89,31 @@ def shade(scene, pose, lens, inverse, face_of, view, images, atlas, tones, marks
                 depth[column] = np.float32(1) / inverse[row, column]  # infinite where nothing is
         start = np.int64(0)  # a literal would have the kernels below compiled twice
         while start < width:
-            f = faces[start]
+            code = faces[start]
             stop = start + 1
-            while stop < width and faces[stop] == f:
+            while stop < width and faces[stop] == code:
                 stop += 1
-            if f < 0:
-                _nothing(view, row, start, stop, images)
+            if code < 0:
+                _nothing(poses[0], lens, sky, view, row, start, stop, images)
             else:
-                _tell(scene, f, view, row, start, stop, images)
+                thing = code >> FACE_BITS
+                f = scratch.firsts[thing] + (code & _FACE)
+                _tell(scene, f, thing, poses, instances, view, row, start, stop, images)
                 if len(images.rgb):
                     pixels = images.rgb[view, row]
-                    _paint(scene, f, pose, lens, inverse[row], row, start, stop, pixels, atlas, tones, marks)
+                    _paint(scene, f, poses[thing], lens, inverse[row], row, start, stop, pixels, atlas, tones, marks)
             start = stop
 
 
 @inlined
-def _nothing(view, row, start, stop, images):
+def _nothing(pose, lens, sky, view, row, start, stop, images):
     count = stop - start
     if len(images.rgb):
+        y = (row - lens[3]) / lens[1]
+        up = (pose[2, 1] * y + pose[2, 2]) / np.sqrt(1 + y * y)  # sine of the elevation, in the image's middle
+        up = np.sqrt(max(up, 0.0))
         for i in range(3):
-            _repeat(images.rgb[view, row, :, i], start, count, np.uint8(BACKGROUND[i]))
+            _repeat(images.rgb[view, row, :, i], start, count, np.uint8(sky[0, i] + up * (sky[1, i] - sky[0, i])))
     if len(images.instance):
         _repeat(images.instance[view, row], start, count, np.int32(-1))
     if len(images.semantic):
@@ -99,16 +124,29 @@ def _nothing(view, row, start, stop, images):
 
 
 @inlined
-def _tell(scene, f, view, row, start, stop, images):
+def _tell(scene, f, thing, poses, instances, view, row, start, stop, images):
     """Identities and normals of a run."""
-    thing, count = scene.objects[scene.tables[f, 0]], stop - start
+    count = stop - start
     if len(images.instance):
-        _repeat(images.instance[view, row], start, count, thing[6])
+        instance = instances[thing - 1] if thing > 0 else scene.objects[scene.tables[f, 0], 6]
+        _repeat(images.instance[view, row], start, count, instance)
     if len(images.semantic):
-        _repeat(images.semantic[view, row], start, count, thing[7])
+        _repeat(images.semantic[view, row], start, count, scene.objects[scene.tables[f, 0], 7])
     if len(images.normal):
         for i in range(3):
-            _repeat(images.normal[view, row, :, i], start, count, scene.planes[f, i])
+            _repeat(images.normal[view, row, :, i], start, count, _normal(scene.planes[f], poses, thing, i))
+
+
+@inlined
+def _normal(plane, poses, thing, axis):
+    """A face's normal along an axis of the world's frame: by way of the camera's, where the face moves."""
+    if thing == 0:
+        return plane[axis]
+    along = 0.0
+    for j in range(3):
+        turned = plane[0] * poses[thing, 0, j] + plane[1] * poses[thing, 1, j] + plane[2] * poses[thing, 2, j]
+        along += poses[0, axis, j] * turned
+    return np.float32(along)
 
 
 @inlined

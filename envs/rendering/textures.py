@@ -199,6 +199,169 @@ def _books(rng: np.random.Generator) -> Floats:
     return np.where((gap | top)[..., None], 0.15, colours[book])
 
 
+def _blocks(rng: np.random.Generator, count: int, least: int, most: int) -> Floats:
+    """Rectangles of random sizes and grey values (SIZE, SIZE), those behind covered, 0 where there is none."""
+    value = np.zeros((SIZE, SIZE))
+    for _ in range(count):
+        rows, columns = rng.integers(least, most + 1, 2)
+        own = np.zeros((SIZE, SIZE), np.bool_)
+        own[:rows, :columns] = True
+        value[np.roll(own, rng.integers(0, SIZE, 2), (0, 1))] = rng.uniform(-1, 1)
+    return value
+
+
+def _roadway(rng: np.random.Generator) -> Floats:
+    """Asphalt that was mended: patches and sealed seams, stains, and unevenness of every size; a tile of some 16 m."""
+    v, u = _grid()
+    patches = _blocks(rng, 9, 16, 76)
+    edges = np.maximum(*(np.abs(patches - np.roll(patches, 1, axis)) for axis in (0, 1))) > 0
+    value = 1 + 0.11 * _noise(rng, 0.9, 1, 2) + 0.05 * _noise(rng, 0.2, 1, 40) + 0.26 * patches
+    wander = 0.012 * _noise(rng, 1.6)
+    for line in (u + wander - 0.31, v + wander.T - 0.62):
+        value -= 0.4 * _seams(np.abs((line + 0.5) % 1 - 0.5), 0.004)
+    stains = np.clip(_noise(rng, 1.5, 1, 3) - 1.2, 0, 1.5)
+    return _grey(np.clip(value * (1 - 0.3 * stains) - 0.22 * edges, 0.3, None))
+
+
+def _paving(rng: np.random.Generator) -> Floats:
+    """Slabs that differ from each other, some replaced; a tile of some 6 m."""
+    number, to_v, to_u = _cells(rng, 8, 8, 0.5)
+    seam = np.maximum(_seams(to_v, 0.006), _seams(to_u, 0.006))
+    value = 1 + 0.42 * (number - 0.5) + 0.09 * _noise(rng, 1.1, 1, 2) + 0.03 * _noise(rng, 0.3, 1, 30)
+    value = np.where(number > 0.94, 0.72 * value, value)
+    return _grey(np.clip(value * (1 - 0.45 * seam), 0.2, None))
+
+
+def _foliage(rng: np.random.Generator) -> Floats:
+    """Leaves in clumps of all sizes."""
+    clumps, leaves = _noise(rng, 1.1, 1, 3), _noise(rng, 0.7, 1, 16)
+    value = np.clip(1 + 0.34 * np.tanh(clumps) + 0.26 * np.tanh(leaves), 0.15, None)
+    return np.stack([value * (1 + 0.08 * np.tanh(clumps)), value, value**1.3], -1)
+
+
+def _meadow(rng: np.random.Generator) -> Floats:
+    """Grass, trodden and dry in places."""
+    dry = np.clip(_noise(rng, 1.3, 1, 2), -1, 2)
+    value = np.clip(1 + 0.16 * _noise(rng, 0.9, 1, 3) + 0.12 * _noise(rng, 0.3, 0.5, 24) + 0.12 * dry, 0.2, None)
+    return np.stack([value * (1 + 0.16 * dry), value, value * (0.92 - 0.05 * dry)], -1)
+
+
+_BAYS = 4
+"""Windows along each side of a facade's tile."""
+
+FACADE_WINDOW = 0.26, 0.74, 0.24, 0.8
+"""Where in its bay a facade's window is: from and to along u, from and to along v, as shares of the bay."""
+
+
+def _facade(rng: np.random.Generator, wall: Floats, frame: float, shutters: float) -> Floats:
+    """Windows in a wall (SIZE, SIZE, 3), each of its own; `shutters` is the share of those that have some."""
+    v, u = _grid()
+    bay = np.floor(v * _BAYS).astype(np.int64), np.floor(u * _BAYS).astype(np.int64)
+    x, y = (u * _BAYS) % 1, (v * _BAYS) % 1
+    left, right, low, high = FACADE_WINDOW
+    inside = (x > left) & (x < right) & (y > low) & (y < high)
+    bars = (np.abs(x - 0.5) < 0.022) | (np.abs(y - 0.62) < 0.02)
+    rim = (x > left - 0.045) & (x < right + 0.045) & (y > low - 0.045) & (y < high + 0.045) & ~inside
+    sill = (x > left - 0.07) & (x < right + 0.07) & (y > low - 0.09) & (y < low - 0.045)
+    sky, curtain = rng.random((2, _BAYS, _BAYS))
+    glass = 0.16 + 0.3 * sky[bay] * (y - low) / (high - low)
+    panes = np.stack([0.8 * glass, glass, 1.25 * glass], -1)
+    drawn = (curtain[bay] > 0.55) & (np.abs(x - 0.5) > 0.24 - 0.22 * (curtain[bay] - 0.55))
+    panes = np.where(drawn[..., None], np.array([0.85, 0.8, 0.7]) * (0.6 + 0.5 * curtain[bay])[..., None], panes)
+    picture = np.where(inside[..., None], np.where(bars[..., None], frame, panes), wall)
+    picture = np.where(rim[..., None], frame, picture)
+    beside = (np.abs(x - 0.5) > 0.285) & (np.abs(x - 0.5) < 0.43) & (y > low) & (y < high)
+    beside &= rng.random((_BAYS, _BAYS))[bay] < shutters
+    slats = 0.5 + 0.12 * (np.floor(y * 22) % 2)
+    picture = np.where(beside[..., None], np.stack([0.6 * slats, slats, 0.7 * slats], -1), picture)
+    picture = np.where(sill[..., None], 0.6, picture)
+    shade = (x > left) & (x < right) & (y > high - 0.05) & (y < high)
+    return np.asarray(np.where(shade[..., None], 0.6 * picture, picture))
+
+
+def _stained(rng: np.random.Generator) -> Floats:
+    """How bright a wall is that the rain has run down: streaks below sills, and clouds."""
+    return np.asarray(1 + 0.07 * _noise(rng, 1.2, 1, 2) + 0.05 * _noise(rng, 0.8, 0.2, 4) + 0.03 * _noise(rng, 0.3))
+
+
+def _rendered_front(rng: np.random.Generator) -> Floats:
+    v, _ = _grid()
+    course = 1 - 0.22 * _seams(np.abs((v * _BAYS + 0.5) % 1 - 0.5) / _BAYS, 0.008)
+    return _facade(rng, _grey(1.25 * _stained(rng) * course), 1.5, 0.45)
+
+
+def _brick_front(rng: np.random.Generator) -> Floats:
+    number, to_v, to_u = _cells(rng, 48, 24, 0.5)
+    mortar = np.maximum(_seams(to_v, 0.0025), _seams(to_u, 0.0025))[..., None]
+    value = (1.2 + 0.5 * (number - 0.5)) * _stained(rng)
+    brick = np.stack([value, value * (0.95 + 0.1 * number), value], -1)
+    return _facade(rng, brick * (1 - 0.6 * mortar) + np.array([1.2, 1.6, 1.8]) * 0.6 * mortar, 2.1, 0.0)
+
+
+def _office_front(rng: np.random.Generator) -> Floats:
+    """Ribbons of glass between bands of concrete."""
+    v, u = _grid()
+    x, y = (u * _BAYS * 2) % 1, (v * _BAYS) % 1
+    bay = np.floor(v * _BAYS).astype(np.int64), np.floor(u * _BAYS * 2).astype(np.int64)
+    number = rng.random((_BAYS, 2 * _BAYS))[bay]
+    glass = (y > 0.3) & (y < 0.86)
+    pane = 0.24 + 0.5 * number**2 + 0.22 * y
+    panes = np.stack([0.72 * pane, 0.92 * pane, 1.15 * pane], -1)
+    blind = np.where(((number > 0.6) & (y > 0.95 - 0.5 * number))[..., None], [1.0, 0.97, 0.9], panes)
+    mullion = np.minimum(x, 1 - x) < 0.05
+    wall = _grey(1.5 * _stained(rng))
+    return np.where(glass[..., None], np.where(mullion[..., None], 0.5, blind), wall)
+
+
+def _shop_front(rng: np.random.Generator) -> Floats:
+    """Four shops side by side, a storey high: glass over a plinth, a door, a board with letters above."""
+    v, u = _grid()
+    shop, x = np.floor(u * _BAYS).astype(np.int64), (u * _BAYS) % 1
+    colours = np.array([[1.1, 0.35, 0.3], [0.3, 0.7, 0.5], [0.35, 0.5, 1.1], [1.5, 1.15, 0.45]])[shop]
+    board = (v > 0.8) & (v < 0.95)
+    letters = (
+        board
+        & (v > 0.83)
+        & (v < 0.92)
+        & (np.abs(x - 0.5) < 0.34)
+        & (rng.random(128)[(u * 127).astype(np.int64)] > 0.45)
+    )
+    glass = (v > 0.14) & (v < 0.76) & (np.minimum(x, 1 - x) > 0.06)
+    things = _blocks(rng, 60, 6, 22)
+    pane = (0.35 + 0.28 * np.abs(things) * (v < 0.5) + 0.3 * v)[..., None] * np.array([0.85, 1.0, 1.1])
+    door = (np.abs(x - 0.78) < 0.13) & (v > 0.02) & (v < 0.7)
+    bars = (np.abs(x - 0.6) < 0.015) | (np.abs(np.abs(x - 0.78) - 0.12) < 0.015)
+    picture = np.where(glass[..., None], np.where(bars[..., None], 0.4, pane), _grey(1.3 * _stained(rng)))
+    picture = np.where(
+        door[..., None],
+        np.where((np.abs(x - 0.78) < 0.08)[..., None] & (v > 0.1)[..., None], 0.7 * pane, 0.35),
+        picture,
+    )
+    picture = np.where(board[..., None], colours, picture)
+    return np.where(letters[..., None], 2.4, picture)
+
+
+def _entrance(rng: np.random.Generator) -> Floats:
+    """A ground floor of four bays of coursed stone: windows, and a door with steps in the second."""
+    v, u = _grid()
+    bay, x = np.floor(u * _BAYS).astype(np.int64), (u * _BAYS) % 1
+    number, to_v, to_u = _cells(rng, 6, 16, 0.5)
+    joint = np.maximum(_seams(to_v, 0.007), 0.6 * _seams(to_u, 0.004))
+    wall = _grey(1.3 * (1 + 0.14 * (number - 0.5)) * _stained(rng) * (1 - 0.3 * joint))
+    window = (np.abs(x - 0.5) < 0.24) & (v > 0.28) & (v < 0.84) & (bay != 1)
+    rim = (np.abs(x - 0.5) < 0.29) & (v > 0.23) & (v < 0.89) & (bay != 1)
+    pane = np.where(np.abs(x - 0.5) < 0.02, 1.4, 0.2 + 0.25 * v)[..., None] * np.array([0.8, 1.0, 1.2])
+    arch = (bay == 1) & (np.abs(x - 0.5) < 0.26) & (v < 0.86)
+    leaf = (bay == 1) & (np.abs(x - 0.5) < 0.2) & (v < 0.8)
+    wood = np.where((np.abs(x - 0.5) < 0.015) | (np.abs(v - 0.62) < 0.012), 0.12, 0.4)[..., None] * np.array(
+        [1.2, 0.7, 0.5]
+    )
+    picture = np.where((rim | arch)[..., None], 1.7, wall)
+    picture = np.where(window[..., None], pane, picture)
+    picture = np.where(leaf[..., None], wood, picture)
+    return np.where((v < 0.06)[..., None] & ~leaf[..., None], 0.7, picture)
+
+
 _MAKERS: dict[str, Callable[[np.random.Generator], Floats]] = {
     "wood": _wood,
     "planks": _planks,
@@ -219,6 +382,15 @@ _MAKERS: dict[str, Callable[[np.random.Generator], Floats]] = {
     "checker": _checker,
     "stripes": _stripes,
     "books": _books,
+    "roadway": _roadway,
+    "paving": _paving,
+    "foliage": _foliage,
+    "meadow": _meadow,
+    "rendered front": _rendered_front,
+    "brick front": _brick_front,
+    "office front": _office_front,
+    "shop front": _shop_front,
+    "entrance": _entrance,
 }
 
 NAMES = tuple(_MAKERS)
