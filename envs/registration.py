@@ -105,6 +105,13 @@ WORLDS: dict[str, World] = {
         "fixations: 8x3, retina: 128x128x1, target: 48x48x1",
         "14",
     ),
+    "foveal/SurroundRig-v0": World(
+        "foveal.envs.rigs.world:SurroundRigEnv",
+        "foveal.envs.rigs.world:SurroundRig",
+        "get past what blocks the lane, through a gap that six cameras see",
+        "K: 6x3x3, T_rig_cam: 6x4x4, depth: 6x48x80, ego_motion: 4x4, rgb: 6x48x80x3, valid: 6",
+        "5",
+    ),
 }
 
 

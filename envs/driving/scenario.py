@@ -25,7 +25,7 @@ from foveal.envs.driving.observations.sight import Sight
 from foveal.envs.driving.options import DrivingParams
 from foveal.envs.driving.regulation import FREQUENCY as REGULATIONS
 from foveal.envs.driving.regulation import TIMES
-from foveal.envs.driving.roads import Network, Road
+from foveal.envs.driving.roads import Name, Network, Road
 from foveal.envs.driving.soundness import check_roads_meet, check_start_apart
 from foveal.envs.driving.spawning import clear_rows, settle_rows
 from foveal.envs.driving.temperaments import shares
@@ -72,7 +72,7 @@ class Scenario(NamedTuple):
         terms: Names of the reward's terms.
         vehicles: Most vehicles that are there at once, egos included.
         objects: Road objects: how many, or how many by the parameters.
-        start: The lane an ego starts on.
+        start: The lane an ego starts on, or which by the parameters.
         after: Row kernel ``(start, stop, rows, drive, rules)`` run between two steps: traffic that comes and goes. It
             runs at the beginning of the second one, so that until then the state is the one that was observed.
         regulated: Whether vehicles yield by the priorities of their lanes.
@@ -92,7 +92,7 @@ class Scenario(NamedTuple):
     judge: Callable[..., None]
     terms: tuple[str, ...]
     vehicles: Callable[[Any], int]
-    start: tuple[str, str, int]
+    start: Name | Callable[[Any], Name]
     objects: int | Callable[[Any], int] = 0
     after: Callable[..., None] | None = None
     regulated: bool = False
@@ -152,7 +152,8 @@ class ScenarioWorld(DrivingWorld):
             self._traffic, self._count, self._egos, self._clock, self._seed, self._episode, self._elapsed,
             network.lanes, network.graph, speeds, vehicles,
         )  # fmt: skip
-        self._seen = make_observation(p, self._sight, self.road, scenario.start)
+        start = scenario.start(p) if callable(scenario.start) else scenario.start
+        self._seen = make_observation(p, self._sight, self.road, start)
         self._drive = self._drives(network)
         return self._seen.space, self._controls.space
 

@@ -82,7 +82,7 @@ class Renderer:
             raise ValueError(f"{len(cameras)} cameras: must be at least one, all of one size")
         self.camera, self.outputs, self.views = cameras[0], tuple(outputs), views
         self._least_px = float(least_px)
-        self._lenses = np.array([(c.fx, c.fy, c.cx, c.cy, c.width, c.height) for c in cameras], np.float64)
+        self.lenses = np.array([(c.fx, c.fy, c.cx, c.cy, c.width, c.height) for c in cameras], np.float64)
         self._scenes, self._extents = _stacked(scenes)
         self._tones = tone_curve()
         overcast = np.tile(np.array(BACKGROUND, np.float64), (len(scenes), 2, 1))
@@ -132,8 +132,8 @@ class Renderer:
         if not np.isfinite(poses).all():
             raise ValueError("T_world_cam: must be finite")
         cameras = np.zeros(count, np.int64) if camera_of_view is None else _whole_numbers("cameras", camera_of_view)
-        if cameras.shape != (count,) or not ((cameras >= 0) & (cameras < len(self._lenses))).all():
-            raise ValueError(f"cameras {cameras.shape}: must be ({count},), in [0, {len(self._lenses) - 1}]")
+        if cameras.shape != (count,) or not ((cameras >= 0) & (cameras < len(self.lenses))).all():
+            raise ValueError(f"cameras {cameras.shape}: must be ({count},), in [0, {len(self.lenses) - 1}]")
         moving = Moving.none(count) if moving is None else self._checked_moving(moving, count)
         images = self.images(count) if out is None else self._checked(out, count)
         drawn = Images(*(images[name] if name in images else self._empty(name) for name in Images._fields))
@@ -150,7 +150,7 @@ class Renderer:
             (scene_of_view, poses, cameras, moving, *earlier),
             self._scenes,
             self._extents,
-            self._lenses,
+            self.lenses,
             self._least_px,
             np.empty((threads, height, width), np.float32),
             np.empty((threads, height, width), np.int32),

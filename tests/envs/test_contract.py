@@ -20,7 +20,10 @@ from foveal.envs.registration import WORLDS, register_all
 from foveal.envs.single import SingleEnv
 
 SEED = 2024
-SB3_WARNS = {"foveal/Racetrack-v0": (".*is an image.*", ".*for an image.*")}  # it takes a grid's layers for one
+SB3_WARNS = {
+    "foveal/Racetrack-v0": (".*is an image.*", ".*for an image.*"),  # it takes a grid's layers for one
+    "foveal/SurroundRig-v0": ("Treating image space as channels-last",),  # and the cameras' matrices
+}
 SHORT = 6  # a step limit within which some episodes end by themselves and some by the limit
 
 

@@ -178,6 +178,12 @@ SMALL = {
     "views": st.integers(1, 2),
     "cell_deg": st.just(0.0) | st.floats(1, 12),
     "view_deg": st.just(0.0) | st.floats(10, 60),
+    "course": st.sampled_from(["avenue", "crossing"]),
+    "streets": st.just(1),
+    "first_street": st.just(0),
+    "density": st.just(0.3),
+    "light": st.just("day"),
+    "far": st.floats(1, 100),
 }
 """Valid values of what would make a world large, or impossible."""
 

@@ -16,12 +16,13 @@ from foveal.commands.terminal import BadInput, print_table, told_as
 class Bench:
     """Measure steps and frames per second beside peers, where those are installed, all in one run."""
 
-    suite: Annotated[Literal["driving", "indoor", "search"], Positional, arg(metavar="SUITE")]
-    """What to measure: driving (beside highway-env and EnvPool), indoor (beside MiniWorld and ViZDoom), or search."""
+    suite: Annotated[Literal["driving", "indoor", "search", "rigs"], Positional, arg(metavar="SUITE")]
+    """What to measure: driving (beside highway-env and EnvPool), indoor (beside MiniWorld and ViZDoom), search, or rigs
+    (beside plain NumPy)."""
     all: bool = False
     """All driving tasks that EnvPool has too, with actions that make episodes long as well as with random ones."""
     rows: int = 256
-    """Rows of a batch [1]."""
+    """Rows of a batch; of rigs as many as there is room for [1]."""
     repeat: int = 5
     """Interleaved repeats, of which the median counts [1]."""
     seconds: float = 2.0
@@ -36,7 +37,7 @@ class Bench:
             raise BadInput(f"{options}: all must be positive")
         if self.all and self.suite != "driving":
             raise BadInput(f"--all: is for driving, not for {self.suite}")
-        from foveal.experiments import bench, bench_indoor, bench_search
+        from foveal.experiments import bench, bench_indoor, bench_rigs, bench_search
 
         if self.json:
             with told_as(BadInput, OSError):
@@ -48,6 +49,9 @@ class Bench:
         elif self.suite == "search":
             report = bench_search.search(rows=self.rows, repeat=self.repeat, seconds=self.seconds)
             tables = bench_search.tables(report)
+        elif self.suite == "rigs":
+            report = bench_rigs.rigs(repeat=self.repeat, seconds=self.seconds)
+            tables = bench_rigs.tables(report)
         else:
             report = bench_indoor.indoor(rows=self.rows, repeat=self.repeat, seconds=self.seconds)
             tables = bench_indoor.tables(report)
