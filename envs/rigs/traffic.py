@@ -38,7 +38,7 @@ LEAST_GAP = 6.0  # m, bumper to bumper
 START, BLOCK = (180.0, 200.0), (50.0, 90.0)  # m: where the ego starts, and how far ahead the lane is blocked
 PAST = 15.0  # m beyond what blocks the lane, to have arrived
 REACH = 150.0  # m ahead and behind along which cars are on the lane beside
-SPEEDS = (8.0, 11.0)  # m/s, of the others
+SPEEDS = (9.0, 12.0)  # m/s, of the others
 BRAKING = 3.0  # m/s^2, at most, of the others: who cuts in too closely is run into
 APART, TRIES = 12.0, 12  # m between cars anywhere on a road, and how often room for one is looked for
 
