@@ -96,7 +96,7 @@ def plan(rng: np.random.Generator, width: float, depth: float) -> Plan:
 
 
 def building(of: Plan, rng: np.random.Generator, *, lit: bool) -> list[Part]:
-    """Its parts; `lit`: some of its windows are."""
+    """Its parts; `lit`: some of its windows are, which `rng` decides."""
     here, half = np.eye(4), of.width / 2
     upper = Material(of.style, of.wall)
     stone = 0.35 * np.array(of.wall) + 0.65 * np.array([0.62, 0.6, 0.57])  # of its own, that glass be not brown

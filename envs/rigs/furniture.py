@@ -24,7 +24,7 @@ def tree(rng: np.random.Generator) -> list[Part]:
     """A trunk and one or two crowns, at most 2 m to each side."""
     colour = np.clip(np.array(_LEAVES[rng.choice(5, p=[0.3, 0.25, 0.25, 0.12, 0.08])]) * rng.uniform(0.85, 1.15), 0, 1)
     leaves = Material("foliage", (float(colour[0]), float(colour[1]), float(colour[2])), 2.6)
-    radius, clear, tall = rng.uniform(1.3, 1.85), rng.uniform(1.9, 2.5), rng.uniform(2.4, 4.2)
+    radius, clear, tall = rng.uniform(1.3, 1.85), rng.uniform(2.1, 2.6), rng.uniform(2.4, 4.2)
     trunk = loft([circle((0.16, 0.16), 0.0, 5), circle((0.11, 0.11), clear + 0.5, 5)], top=False)
     crowns = [_crown(rng, radius, clear, tall)]
     if rng.random() < 0.4:

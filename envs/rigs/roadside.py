@@ -69,7 +69,7 @@ class Roadside:
         for spot in self._rng.uniform(kerb.line.min(0), kerb.line.max(0), (40, 2)):
             angles = np.unwrap(np.arctan2(kerb.line[:, 1] - spot[1], kerb.line[:, 0] - spot[0]))
             if abs(angles[-1] - angles[0]) > np.pi:
-                self._plant(spot, furniture.tree(self._rng), 2.1)
+                self._plant(spot, furniture.tree(self._rng), 2.1, SHOULDER_M + 2.8)
 
     def _houses(self, kerb: Kerb) -> None:
         rng, length = self._rng, kerb.length
@@ -79,7 +79,8 @@ class Roadside:
             if plot is None:
                 s += 2.0
                 continue
-            parts = building(plan(rng, plot.width, plot.depth), rng, lit=self._lit)
+            own = np.random.default_rng(int(rng.integers(2**32)))  # by day and at dusk the same street
+            parts = building(plan(rng, plot.width, plot.depth), own, lit=self._lit)
             self._put(parts, plot.middle, LAND_Z, _yaw_of(plot.away), BUILDING)
             s += plot.width + (0.05 if rng.random() < 0.72 else float(rng.uniform(2.5, 6)))
 
@@ -168,13 +169,16 @@ class Roadside:
             edge, away = kerb.line[k] + kerb.away[k] * PAVEMENT_M, kerb.away[k]
             if self._plots.within(edge + away * np.arange(0.5, 14.0, 1.5)[:, None], 0.0).any():
                 continue
-            self._plant(edge + away, furniture.hedge(3.1, rng), 0.9, _yaw_of(away))
+            behind = SHOULDER_M + PAVEMENT_M + 0.3
+            self._plant(edge + away, furniture.hedge(3.1, rng), 0.9, behind, _yaw_of(away))
             for off in (3.0, 7.5, 12.0):
-                self._plant(edge + away * (off + rng.uniform(-0.6, 0.9)), furniture.tree(rng), 1.6)
+                self._plant(edge + away * (off + rng.uniform(-0.6, 0.9)), furniture.tree(rng), 1.6, behind)
 
-    def _plant(self, spot: Floats, parts: Sequence[Part], radius_m: float, yaw: float | None = None) -> None:
-        """Put something green on the land, if there is room; without `yaw` it is turned at random."""
-        if self._clearance(spot[None])[0] < SHOULDER_M + radius_m + 0.7 or self._plots.within(spot[None], radius_m)[0]:
+    def _plant(
+        self, spot: Floats, parts: Sequence[Part], radius_m: float, clear_m: float, yaw: float | None = None
+    ) -> None:
+        """Put something green `clear_m` and more from all lanes, if there is room; without `yaw` turned at random."""
+        if self._clearance(spot[None])[0] < clear_m or self._plots.within(spot[None], radius_m)[0]:
             return
         if self._claim(spot, radius_m):
             self._put(parts, spot, LAND_Z, float(self._rng.uniform(0, 6)) if yaw is None else yaw, VEGETATION)
@@ -197,7 +201,7 @@ class Roadside:
         lamps: tuple[tuple[Floats, float], ...] = (),
     ) -> None:
         pose = place((spot[0], spot[1], z), yaw)
-        placed = [(mesh, pose @ own, material) for mesh, own, material in parts]
+        placed = [(mesh, pose @ np.asarray(own), material) for mesh, own, material in parts]
         self.things.append(Thing(placed, semantic, lamps=lamps))
 
 

@@ -58,7 +58,7 @@ def street(
 
     Args:
         lanes: The road, in the frame of the driving suite.
-        seed: At least 0; the same lanes and seed give the same street.
+        seed: At least 0; the same lanes and seed give the same street, by day and at dusk.
         light: "day" or "dusk".
         density: How much stands on pavements and shoulders, in 0..2; 1 is usual, 0 leaves buildings and gardens.
         first_instance: Instance id of the road; of markings, pavements and land the three next ones, then of things.
@@ -138,20 +138,19 @@ def _surfaces(
     tracks: Sequence[Track], clearance: Clearance, edges: Sequence[Kerb], widths: Sequence[Floats]
 ) -> list[tuple[int, Layers]]:
     """Road, markings, pavements and land: a class, and parts by cell."""
-    here = np.eye(4)
     centres = np.concatenate([track.centre for track in tracks])
     slabs: Layers = {}
     for kerb, width in zip(edges, widths, strict=True):
         for quads, material in ((ground.paving(kerb, width), _SLABS), (ground.kerbstones(kerb), _STONE)):
-            for cell, mesh in ground.meshes_of(quads).items():
-                slabs.setdefault(cell, []).append((mesh, here, material))
-    simple = (
-        (ROAD, ground.asphalt(tracks, clearance, SHOULDER_M), _ASPHALT),
-        (MARKING, ground.markings(tracks), _PAINT),
-        (GROUND, ground.land(clearance, centres.min(0), centres.max(0), _LAND_M), _MEADOW),
-    )
-    layers = [
-        (semantic, {cell: [(mesh, here, material)] for cell, mesh in ground.meshes_of(quads).items()})
-        for semantic, quads, material in simple
+            for cell, parts in _layer(quads, material).items():
+                slabs.setdefault(cell, []).extend(parts)
+    return [
+        (ROAD, _layer(ground.asphalt(tracks, clearance, SHOULDER_M), _ASPHALT)),
+        (MARKING, _layer(ground.markings(tracks), _PAINT)),
+        (PAVEMENT, slabs),
+        (GROUND, _layer(ground.land(clearance, centres.min(0), centres.max(0), _LAND_M), _MEADOW)),
     ]
-    return [layers[0], layers[1], (PAVEMENT, slabs), layers[2]]
+
+
+def _layer(quads: ground.Quads, material: Material) -> Layers:
+    return {cell: [(mesh, np.eye(4), material)] for cell, mesh in ground.meshes_of(quads).items()}

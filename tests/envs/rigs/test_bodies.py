@@ -1,5 +1,7 @@
 """Vehicles, people and barriers: their sizes, their light, and the solids that they are made of."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -108,7 +110,7 @@ def test_lofts_are_closed_and_face_outwards(profile, sides):
     a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
     volume = np.einsum("fi,fi->", a, np.cross(b, c)) / 6
     areas = [0.5 * sides * np.sin(2 * np.pi / sides) * r * 0.7 * r for r, _ in profile]
-    middle = [np.sqrt(p * q) for p, q in zip(areas[:-1], areas[1:], strict=True)]
+    middle = [np.sqrt(p * q) for p, q in pairwise(areas)]
     expected = np.diff(heights) @ (np.array(areas[:-1]) + middle + areas[1:]) / 3  # of frustums
     assert volume == pytest.approx(expected, rel=1e-6)
     assert np.cross(b - a, c - a).sum(0) == pytest.approx(0, abs=1e-9)  # a closed surface
