@@ -270,8 +270,10 @@ def _counted(valid: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _window_mean(x: Tensor) -> Tensor:
-    flat = x.reshape(-1, 1, *x.shape[-2:])
-    return F.avg_pool2d(F.pad(flat, (1, 1, 1, 1), mode="reflect"), 3, 1).reshape(x.shape)
+    """Means over 3 x 3 pixels, by sums along each axis: a pooling layer takes several times as long for one channel."""
+    padded = F.pad(x.reshape(-1, 1, *x.shape[-2:]), (1, 1, 1, 1), mode="reflect")
+    rows = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
+    return ((rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :]) / 9).reshape(x.shape)
 
 
 def _check_images(a: Tensor, b: Tensor) -> None:
