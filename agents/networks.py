@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from foveal.agents.goal_vision import GoalVision
 from foveal.agents.options import Options, build
 from foveal.agents.retinal import Retinal
+from foveal.agents.rig_vision import RigVision
 from foveal.agents.tensors import Tensors
 from foveal.envs.advice import ADVICE, bare, bare_space
 
@@ -266,6 +267,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "mlp": MLP,
     "goal_vision": GoalVision,
     "retinal": Retinal,
+    "rig_vision": RigVision,
     "tell_drive": TellDrive,
 }
 """Feature networks by name. Each says in ``accepts`` what it takes; its options are its keyword arguments. All but

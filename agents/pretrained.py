@@ -22,14 +22,14 @@ from foveal.agents.rollouts import make_world
 from foveal.envs.files import replace_file
 from foveal.envs.params import did_you_mean
 
-PRETRAINED = {"foveal/ObjectNav-v0": "objectnav"}
+PRETRAINED = {"foveal/ObjectNav-v0": "objectnav", "foveal/SurroundRig-v0": "surround"}
 """The name of the agent for each world that has one; made by ``foveal.experiments.NAME_agent``."""
 
 
 def pretrained(env_id: str, *, seed: int = 0) -> Agent:
     """The agent that comes with the package for a world; its configuration names houses that it has not seen.
 
-    It samples its actions: the likeliest ones alone go round in circles.
+    It acts as it did when it was saved: with the likeliest actions alone, the one in houses goes round in circles.
 
     Args:
         env_id: The world.
@@ -51,7 +51,7 @@ def pretrained(env_id: str, *, seed: int = 0) -> Agent:
     with torch.no_grad():
         for part, tensor in weights.items():
             ours[part].copy_(tensor)
-    return Agent(policy, config, world, greedy=False, seed=seed)
+    return Agent(policy, config, world, greedy=card.get("greedy", False), seed=seed)
 
 
 def save_pretrained(agent: Agent, world: dict[str, Any], facts: dict[str, Any]) -> int:
@@ -72,6 +72,7 @@ def save_pretrained(agent: Agent, world: dict[str, Any], facts: dict[str, Any]) 
         "sha256": hashlib.sha256(data).hexdigest(),
         "config": dataclasses.asdict(agent.config),
         "world": world,
+        "greedy": agent.greedy,
         **facts,
     }
     replace_file(WEIGHTS / f"{name}.safetensors", data)

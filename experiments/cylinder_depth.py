@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foveal.experiments.claims import Claim
+from foveal.experiments.depth_driving import driven
 from foveal.experiments.depth_figures import plane, sweep
 from foveal.experiments.drives import drive, joined
 from foveal.experiments.experiment import Experiment
@@ -49,11 +50,13 @@ class Drives(Budget):
     """For training, on each course [1]."""
     tests: int
     """Clips for testing, on each course [1]."""
+    episodes: int
+    """Driven by each network of `DRIVEN` [1]."""
 
 
 PRESETS = {
-    "smoke": Drives(seeds=1, core_hours=0.02, steps=2, clips=1, moments=3, streets=1, tests=1),
-    "standard": Drives(seeds=10, core_hours=7.0, steps=1600, clips=24, moments=14, streets=2, tests=8),
+    "smoke": Drives(seeds=1, core_hours=0.02, steps=2, clips=1, moments=3, streets=1, tests=1, episodes=1),
+    "standard": Drives(seeds=10, core_hours=7.0, steps=1600, clips=24, moments=14, streets=2, tests=8, episodes=16),
 }
 SIZE = {"width": 160, "height": 96}
 COURSES = ("avenue", "bend")
@@ -83,6 +86,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 TEN = (NONE, IDENTITY, CYLINDER, TRUE, ALONE)
 THREE = ("half sigma", "twice sigma", "cut-off at 3 sigma", "learned, ray codes", "supervised, none")
 FEWER = {name: 3 if name in THREE else 5 for name in VARIANTS if name not in TEN}
+DRIVEN = (NONE, CYLINDER, "supervised")
+"""By whose depth an agent drives."""
 SMOOTHNESS = 0.01
 """Weight of the smoothness loss: a tenth of the source's, which pilots on other drives found better."""
 TRAINING = ("supervised", "spatial")
@@ -144,6 +149,12 @@ CLAIMS = (
         direction="above",
     ),
     Claim(
+        name="one drives better by the cylinder's depth",
+        estimand="share of episodes that arrive, by the depth of cylinder − none [1]",
+        variants=(CYLINDER, NONE),
+        metric="arrived",
+    ),
+    Claim(
         name="blur alone buys consistency",
         estimand="log of the cross-view error, none blurred − none as it is [1]",
         variants=(NONE,),
@@ -164,6 +175,9 @@ COLUMNS = {
     "off_abs_rel": "Abs Rel, cameras 1° off [1]",
     "off_consistency": "cross-view error, cameras 1° off [1]",
     "dropped_abs_rel": "Abs Rel, a camera dropped [1]",
+    "arrived": "arrived, by its depth [1]",
+    "collided": "collided [1]",
+    "return": "return [1]",
 }
 
 
@@ -178,6 +192,10 @@ def run(cell: Cell, budget: Drives) -> dict[str, Any]:
     measured = measure(trained.net, _testing(budget))
     off = measure(trained.net, _testing(budget, calibration_angle=1.0))
     dropped = measure(trained.net, _testing(budget, dropped=1.0))
+    if cell.variant in DRIVEN:
+        seed = TEST_SEED + budget.episodes * cell.seed
+        street = {"first_street": TEST_STREET, "streets": 2}
+        measured |= driven(trained.net, _testing(budget), episodes=budget.episodes, seed=seed, **street)
     return {
         **measured,
         "off_abs_rel": off["abs_rel"],
@@ -256,7 +274,7 @@ def _training(seed: int, budget: Drives) -> Clips:
         [
             drive(
                 budget.clips, budget.moments, seed=1000 * (10 + seed), course=course, streets=budget.streets,
-                first_street=1000 + seed * budget.streets, light="mixed", **SIZE,
+                first_street=5000 + seed * budget.streets, light="mixed", **SIZE,
             )
             for course in COURSES
         ]

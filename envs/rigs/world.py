@@ -395,7 +395,7 @@ SurroundRig, SurroundRigEnv = worlds(
         vehicles=lambda p: 1 + p.vehicles_count,
         objects=lambda p: int(blocks(p)),
         start=lambda p: COURSES[p.course].start,
-        info=lambda drive: {"arrived": drive.outcome.terms[:, TERMS.index("arrival_reward")] != 0},
+        info=lambda drive: {"success": drive.outcome.terms[:, TERMS.index("arrival_reward")] != 0},
         gaps=True,
         overlaps=True,
     ),

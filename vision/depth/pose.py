@@ -15,15 +15,20 @@ from foveal.vision.depth.network import begin
 
 MOST_M = 4.0
 """Greatest translation along each axis, m."""
+FIRST_M = 0.5
+"""How far an untrained network takes the camera to have moved forward, m."""
 _TURN, _SHIFT = 0.02, 0.5
 """Of what the last layer gives, rad and m: about what a car does between two pictures."""
 
 
 class PoseNetwork(nn.Module):
-    """The motion of a camera between two of its images.
+    """The motion of a camera between two of its images, of which the first was taken before.
+
+    It begins with one of `FIRST_M` along the optical axis: cars drive forward, and from no motion at all a network
+    that sees wide streets may as well learn the opposite, which then holds itself.
 
     Args:
-        channels: Of features at strides 2, 4, 8, 16 and 32.
+        channels: Of features, each at half of the size of those before.
     """
 
     def __init__(self, channels: tuple[int, ...] = (16, 32, 48, 64, 64)) -> None:
@@ -35,25 +40,27 @@ class PoseNetwork(nn.Module):
         self.head = nn.Linear(channels[-1], 6)
         begin(self)
         nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
 
-    def forward(self, target: Tensor, source: Tensor) -> Tensor:
-        """T_source_target (B, 4, 4), float32: from the camera's coordinates at the target's time to the source's.
+    def forward(self, before: Tensor, after: Tensor) -> Tensor:
+        """T_before_after (B, 4, 4), float32: from the camera's coordinates at the later time to those at the earlier.
 
         Args:
-            target: Images (B, 3, H, W) in [0, 1].
-            source: Likewise, of another time.
+            before: Images (B, 3, H, W) in [0, 1].
+            after: Likewise, of the later time.
 
         Raises:
             ValueError: for images that are not alike.
         """
-        if target.shape != source.shape or target.ndim != 4 or target.shape[1] != 3:
-            shapes = f"{tuple(target.shape)} and {tuple(source.shape)}"
+        if before.shape != after.shape or before.ndim != 4 or before.shape[1] != 3:
+            shapes = f"{tuple(before.shape)} and {tuple(after.shape)}"
             raise ValueError(f"images {shapes}: must be alike (B, 3, H, W)")
-        x = torch.cat([target, source], 1).contiguous(memory_format=torch.channels_last) - 0.5
+        x = torch.cat([before, after], 1).contiguous(memory_format=torch.channels_last) - 0.5
         for layer in self.layers:
             x = F.relu(layer(x))
         numbers = self.head(x.mean((2, 3))).float()
-        return motion(_TURN * numbers[:, :3], _SHIFT * numbers[:, 3:])
+        forward = numbers.new_tensor([0.0, 0.0, FIRST_M])
+        return motion(_TURN * numbers[:, :3], forward + _SHIFT * numbers[:, 3:])
 
 
 def motion(turn: Tensor, shift: Tensor) -> Tensor:
@@ -84,7 +91,7 @@ def rig_motion(T_source_target: Tensor, T_rig_cam: Tensor) -> Tensor:
     """The rig's motion M (..., 4, 4) = E T E^-1 of that which a camera sees; see `geometry.relative_pose`.
 
     Args:
-        T_source_target: T (..., 4, 4), what `PoseNetwork` gives.
+        T_source_target: T (..., 4, 4), what `PoseNetwork` gives, or its inverse.
         T_rig_cam: E (..., 4, 4) of the same camera.
     """
     check_transforms(T_source_target)

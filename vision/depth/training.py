@@ -22,7 +22,7 @@ from torch import Tensor
 
 from foveal.vision.depth import losses
 from foveal.vision.depth.clips import Clips
-from foveal.vision.depth.geometry import at_stride, backproject, project, relative_pose, transform
+from foveal.vision.depth.geometry import at_stride, backproject, invert, project, relative_pose, transform
 from foveal.vision.depth.losses import LossWeights, Reprojection, reproject
 from foveal.vision.depth.network import DepthConfig, Depths, SurroundDepth
 from foveal.vision.depth.pose import PoseNetwork, rig_motion
@@ -234,9 +234,9 @@ class Trainer:
     def motions(self, rgb: Tensor) -> Tensor:
         """Motions of the rig (2, B, 4, 4), as its first camera sees them in images (3, B, 3, H, W)."""
         assert self.pose is not None
-        seen = self.pose(rgb[[1, 1]].flatten(0, 1), rgb[[0, 2]].flatten(0, 1))
+        seen = self.pose(rgb[:2].flatten(0, 1), rgb[1:].flatten(0, 1)).reshape(2, -1, 4, 4)
         with torch.autocast("cpu", enabled=False):
-            return rig_motion(seen, self.T_rig_cam[0]).unflatten(0, (2, -1))
+            return rig_motion(torch.stack([seen[0], invert(seen[1])]), self.T_rig_cam[0])
 
     def terms(self, depths: Depths, batch: Batch, coarse: bool) -> dict[str, Tensor]:
         """Losses without truth."""

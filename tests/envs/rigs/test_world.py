@@ -158,7 +158,7 @@ def driven(first_action):
         _, rewards, ended, _, info = env.step(np.full(16, first_action if step == 0 else IDLE))
         done = (crashed + arrived) > 0
         rewarded[~done] += rewards[~done]
-        crashed[~done], arrived[~done] = info["crashed"][~done], info["arrived"][~done]
+        crashed[~done], arrived[~done] = info["crashed"][~done], info["success"][~done]
         if ended.any():
             env.reset(options={"reset_mask": ended})
     return crashed, arrived, rewarded

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foveal.vision.depth.geometry import relative_pose
-from foveal.vision.depth.pose import MOST_M, PoseNetwork, motion, rig_motion
+from foveal.vision.depth.pose import FIRST_M, MOST_M, PoseNetwork, motion, rig_motion
 
 from .rigs import nuscenes
 
@@ -59,6 +59,13 @@ def test_network_learns_how_far_a_picture_is_shifted():
         loss.backward()
         optimiser.step()
     assert math.sqrt(loss.item()) < 0.15  # of a deviation of 0.6
+
+
+def test_an_untrained_network_drives_forward():
+    torch.manual_seed(0)
+    T = PoseNetwork()(torch.rand(4, 3, 96, 160), torch.rand(4, 3, 96, 160))
+    assert ((T[:, 2, 3] - FIRST_M).abs() < 0.1).all() and (T[:, :2, 3].abs() < 0.1).all()
+    assert ((T[:, :3, :3] - torch.eye(3)).abs() < 0.01).all()
 
 
 def test_what_does_not_fit_is_refused():

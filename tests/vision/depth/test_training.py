@@ -159,6 +159,10 @@ def test_without_spatial_losses_there_are_those_of_one_camera(clips):
 def test_a_learned_motion_learns_along(clips):
     trainer = Trainer(clips, TrainingConfig(steps=10, pose="learned"), SMALL)
     before = [p.detach().clone() for p in trainer.pose.parameters()]
+    seen = trainer.motions(trainer.draw().rgb[:, :, 0])
+    # both untrained, about straight on, and back from the moment after
+    assert seen[0, 0, 0, 3].item() == pytest.approx(0.5, abs=0.1)
+    assert -seen[1, 0, 0, 3].item()
     trainer.step(0)
     assert all(not torch.equal(a, b) for a, b in zip(before, trainer.pose.parameters(), strict=True))
     assert Trainer(clips, TrainingConfig(pose="given"), SMALL).pose is None
