@@ -345,7 +345,7 @@ class Residual(nn.Module):
 
 
 def begin(module: nn.Module) -> None:
-    """Weights to begin with, for features that keep their size from one ReLU to the next: He et al. (ICCV 2015), equation 10."""
+    """Weights to begin with; features keep their size from ReLU to ReLU by them: He et al. (ICCV 2015), equation 10."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
