@@ -110,7 +110,7 @@ def clouds(rig: RigSpec, depths: Mapping[str, Floats], reach_m: float = 30.0, lo
     for axes, (name, depth) in zip(figure.subplots(1, len(depths), squeeze=False)[0], depths.items(), strict=True):
         where, cameras = points(rig, depth)
         raised = where[:, 2] > lowest_m
-        colours = np.array([_rgb(COLOURS[number % len(COLOURS)]) for number in range(len(rig.cameras))])
+        colours = np.array([rgb_of(COLOURS[number % len(COLOURS)]) for number in range(len(rig.cameras))])
         axes.scatter(-where[raised, 1], where[raised, 0], s=0.6, c=colours[cameras[raised]], linewidths=0)
         axes.set(xlim=(-reach_m, reach_m), ylim=(-reach_m, reach_m), aspect="equal", xlabel="to the right [m]")
         axes.set_title(name, fontsize=9)
@@ -118,6 +118,7 @@ def clouds(rig: RigSpec, depths: Mapping[str, Floats], reach_m: float = 30.0, lo
     return figure
 
 
-def _rgb(colour: str) -> tuple[float, float, float]:
+def rgb_of(colour: str) -> tuple[float, float, float]:
+    """Red, green and blue in 0..1 of a colour as `figures.COLOURS` has it."""
     red, green, blue = (int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5))
     return red, green, blue

@@ -24,6 +24,10 @@ from torch import Tensor
 from foveal.vision.depth.network import DepthConfig, SurroundDepth
 from foveal.vision.depth.weights import adjacent_cameras
 
+SHIPPED = Path(__file__).parents[1] / "weights" / "street_depth.safetensors"
+"""The network that comes with foveal, for `rig_presets.nuscenes_like` at 160 x 96 pixels; made by
+``foveal.experiments.street_depth``."""
+
 FORMAT = "foveal surround depth 1"
 MOST_BYTES = {".json": 2**20, ".safetensors": 2**28}
 MOST_CAMERAS = 64
