@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from foveal.agents.drivers import make_driver
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
-from foveal.envs.files import replace_file
 from foveal.envs.recording import begin
 from foveal.envs.scene import MEASURES
+from foveal.files import replace_file
 
 Policy = Callable[[Any], Any]
 """Observations (N, …) to actions (N, …), or to a tuple that begins with them; see `foveal.envs.recording.record`."""

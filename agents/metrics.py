@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.agents.files import writing
-from foveal.envs.files import replace_file
+from foveal.files import replace_file
 
 
 class Metrics:

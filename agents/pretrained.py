@@ -19,8 +19,8 @@ from foveal.agents.config import PPOConfig
 from foveal.agents.encoders import WEIGHTS, shipped
 from foveal.agents.policies import learnt
 from foveal.agents.rollouts import make_world
-from foveal.envs.files import replace_file
 from foveal.envs.params import did_you_mean
+from foveal.files import replace_file
 
 PRETRAINED = {"foveal/ObjectNav-v0": "objectnav", "foveal/SurroundRig-v0": "surround"}
 """The name of the agent for each world that has one; made by ``foveal.experiments.NAME_agent``."""

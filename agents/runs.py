@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from foveal.agents.config import PPOConfig
 from foveal.agents.evaluation import provenance
 from foveal.agents.files import RunError, reason, writing
-from foveal.envs.files import replace_file
 from foveal.envs.params import did_you_mean
+from foveal.files import replace_file
 
 FORMAT = 1
 """Version of the files in a run folder; newer ones are refused."""

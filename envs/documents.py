@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from foveal.envs.files import replace_file
+from foveal.files import replace_file
 
 VERSION = 1
 

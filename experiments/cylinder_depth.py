@@ -47,7 +47,7 @@ class Drives(Budget):
     moments: int
     """Of each clip, at 10 Hz [1]."""
     streets: int
-    """For training, on each course [1]."""
+    """For training on each course, and as many others for testing [1]."""
     tests: int
     """Clips for testing, on each course [1]."""
     episodes: int
@@ -194,7 +194,7 @@ def run(cell: Cell, budget: Drives) -> dict[str, Any]:
     dropped = measure(trained.net, _testing(budget, dropped=1.0))
     if cell.variant in DRIVEN:
         seed = TEST_SEED + budget.episodes * cell.seed
-        street = {"first_street": TEST_STREET, "streets": 2}
+        street = {"first_street": TEST_STREET, "streets": budget.streets}
         measured |= driven(trained.net, _testing(budget), episodes=budget.episodes, seed=seed, **street)
     return {
         **measured,
@@ -287,7 +287,7 @@ def _testing(budget: Drives, **faults: float) -> Clips:
     return joined(
         [
             drive(
-                budget.tests, 3, seed=TEST_SEED, course=course, streets=2, first_street=TEST_STREET, light="mixed",
+                budget.tests, 3, seed=TEST_SEED, course=course, streets=budget.streets, first_street=TEST_STREET, light="mixed",
                 **SIZE, **faults,
             )
             for course in COURSES

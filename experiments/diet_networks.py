@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foveal.agents.evaluation import provenance
-from foveal.envs.files import replace_file
+from foveal.files import replace_file
 from foveal.vision.backbones import SEEDS, SMALL, WEIGHTS, Blocks, small
 from foveal.vision.diets import DIETS, NAMES, pictures
 

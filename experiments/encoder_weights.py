@@ -38,11 +38,11 @@ from foveal.agents.evaluation import provenance
 from foveal.agents.explorers import Bounce
 from foveal.agents.probes import Labels, Scores, label, probe, summary
 from foveal.agents.type_maps import BLOCKS, PIXELS, SeenTypes
-from foveal.envs.files import replace_file
 from foveal.envs.objectnav.expert import END
 from foveal.envs.objectnav.params import SPLITS
 from foveal.envs.objectnav.types import TYPES
 from foveal.envs.params import did_you_mean
+from foveal.files import replace_file
 from foveal.vision import efficientnet
 
 WORLD = "foveal/ObjectNav-v0"

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
-from foveal.envs.files import replace_file
 from foveal.experiments.claims import Finding, t_interval
 from foveal.experiments.grid import Results
+from foveal.files import replace_file
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
 """Of variants, in their order: those of Okabe and Ito, which the colour-blind can tell apart."""

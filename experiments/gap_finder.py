@@ -15,8 +15,8 @@ class GapFinder:
     """Finds a gap in the traffic on the lane to the left by where all vehicles will be at their present speeds.
 
     For each target speed it looks up to 6 s ahead for the first moment at which there would be room on that lane, as
-    long as one could still stop before what blocks the own one; it takes the speed whose moment comes first. Numbers
-    are the best of nine on training seeds.
+    long as one could still stop before what blocks the own one; it takes the speed whose moment comes first. `ROOM`
+    and `CARE` are the best of ten pairs on training seeds.
 
     Args:
         speeds: Target speeds, m/s.

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.agents.evaluation import provenance
-from foveal.envs.files import replace_file
 from foveal.envs.params import did_you_mean
+from foveal.files import replace_file
 
 FORMAT = 1
 """Version of the cells' files."""

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from foveal.agents.evaluation import provenance
-from foveal.envs.files import replace_file
 from foveal.experiments.claims import LEAST_SEEDS, Finding, interquartile_mean, t_interval
 from foveal.experiments.figures import save_figure
 from foveal.experiments.grid import Budget, Results
+from foveal.files import replace_file
 
 LEAST_FOR_INTERVALS = 5
 """Seeds: below them a row shows no interval, which would be worth little."""

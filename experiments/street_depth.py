@@ -35,7 +35,7 @@ from foveal.vision.depth.losses import LossWeights
 from foveal.vision.depth.models import SHIPPED, DepthModel, load, save
 from foveal.vision.depth.network import DepthConfig
 from foveal.vision.depth.training import TrainingConfig, train
-from foveal.vision.wrappers import DepthObservation, VectorPerceived
+from foveal.vision.wrappers import DepthObservation
 
 STEPS = 6000
 CLIPS, MOMENTS, STREETS = 48, 14, 6

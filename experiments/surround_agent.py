@@ -39,9 +39,9 @@ from foveal.agents.pretrained import pretrained, save_pretrained
 from foveal.agents.rollouts import Collector, make_world
 from foveal.envs.advice import Advice, Advised, Adviser
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
-from foveal.envs.files import replace_file
 from foveal.envs.rigs.params import SurroundRigParams
 from foveal.experiments.gap_finder import RANGES, GapFinder
+from foveal.files import replace_file
 from foveal.vision.wrappers import DepthNoise, DepthObservation, VectorPerceived
 from foveal.vision.wrappers.observation import Arrays, Moments
 
@@ -262,8 +262,7 @@ def evaluate(
         env = DepthObservation(env, source, noise=noise)
     parts = [first_episodes(env, act, seed + begin) for begin in range(0, episodes, rows)]
     told = {name: np.concatenate([part[name] for part in parts])[:episodes] for name in parts[0]}
-    arrived = told["terminated"] - told["collision"]  # episodes end by either, or by time
-    return {"success": rate(arrived), "collision": rate(told["collision"]), "return": mean(told["return"])}
+    return {"success": rate(told["success"]), "collision": rate(told["collision"]), "return": mean(told["return"])}
 
 
 def table(rows: dict[str, Driven]) -> str:
@@ -334,9 +333,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{size:,} bytes", file=sys.stderr)
         rows = {**baselines(knower), "PPO on depth": evaluate(pioneer, episodes=EPISODES, **SEEN, **SHOWN)}
         print(f"{EPISODES} held-out episodes each\n\n{table(rows)}\n")
-    shipped = pretrained(WORLD)
-    shipped.greedy = True
-    print(f"The student, by its depth\n\n{table(test(shipped, given.model))}")
+    print(f"The student, by its depth\n\n{table(test(pretrained(WORLD), given.model))}")
 
 
 if __name__ == "__main__":

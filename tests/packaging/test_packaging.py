@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WEIGHTS = ("objectnav", "rooms", "types")
+WEIGHTS = ("objectnav", "rooms", "surround", "types")
 PRIORS = ("counts", "model")
 DIETS = ("upright", "turned", "lit_from_below", "random_light", "straight", "curved", "shuffled")
+SEERS = (*DIETS, "street_depth")
 LEFT_TURN = ("", "-vote", *(f"-no-memory{more}" for more in ("", "-no-risk", "-no-heuristics")))
 TABLES = (*(f"LeftTurn{name}" for name in LEFT_TURN), "Merge-no-memory", "Highway-no-memory")
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
@@ -83,7 +84,7 @@ def test_wheel_holds_exactly_the_modules_on_disk(wheel: Path) -> None:
     assert {name for name in names if name.endswith(".py")} == modules_on_disk()
     weights = {f"foveal/agents/weights/{name}.{end}" for name in WEIGHTS for end in ("json", "safetensors")}
     weights |= {f"foveal/agents/weights/whereabouts-{name}.json" for name in PRIORS}
-    weights |= {f"foveal/vision/weights/{name}.{end}" for name in DIETS for end in ("json", "safetensors")}
+    weights |= {f"foveal/vision/weights/{name}.{end}" for name in SEERS for end in ("json", "safetensors")}
     told = {f"foveal/experiments/advice/{name}.json" for name in TABLES}
     others = {name for name in names if name.startswith("foveal/") and not name.endswith(".py")}
     assert others == {"foveal/py.typed"} | weights | told

@@ -6,7 +6,7 @@ before they are unpacked, and a fault is one line.
 
 from __future__ import annotations
 
-import os
+import io
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from foveal.files import replace_file
 
 MOST_BYTES = 4 * 2**30
 """Of all arrays in a file together."""
@@ -96,16 +98,9 @@ def save(clips: Clips, path: str | Path) -> None:
     """
     path = Path(path)
     arrays = {name: array for name, array in checked(clips)._asdict().items() if array is not None}
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)
+    replace_file(path, packed.getvalue())
 
 
 def load(path: str | Path) -> Clips:

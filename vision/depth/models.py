@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
+from foveal.files import replace_file
 from foveal.vision.depth.network import DepthConfig, SurroundDepth
 from foveal.vision.depth.weights import adjacent_cameras
 
@@ -96,8 +96,8 @@ def save(model: DepthModel, path: str | Path) -> None:
         "T_rig_cam": model.T_rig_cam.tolist(),
         "commit": model.commit,
     }
-    _write(weights_path, data)
-    _write(json_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
+    replace_file(weights_path, data)
+    replace_file(json_path, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
 
 
 def load(path: str | Path) -> DepthModel:
@@ -279,17 +279,3 @@ def _read(path: Path) -> bytes:
     if len(data) > most:
         raise ValueError(f"{path}: has more than {most} bytes")
     return data
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that is either the old one or whole."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -202,7 +202,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(models.os, "fsync", full)
+    monkeypatch.setattr("foveal.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         save(model(seed=1), path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
