@@ -287,8 +287,8 @@ def _testing(budget: Drives, **faults: float) -> Clips:
     return joined(
         [
             drive(
-                budget.tests, 3, seed=TEST_SEED, course=course, streets=budget.streets, first_street=TEST_STREET, light="mixed",
-                **SIZE, **faults,
+                budget.tests, 3, seed=TEST_SEED, course=course, streets=budget.streets, first_street=TEST_STREET,
+                light="mixed", **SIZE, **faults,
             )
             for course in COURSES
         ]
