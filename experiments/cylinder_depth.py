@@ -282,7 +282,7 @@ def _training(seed: int, budget: Drives) -> Clips:
 
 
 @lru_cache(maxsize=4)
-def _testing(budget: Drives, **faults: float) -> Clips:
+def _testing(budget: Drives, **faults: Any) -> Clips:
     """Drives that all networks are tested on."""
     return joined(
         [

@@ -67,7 +67,8 @@ def orthonormal(T: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def joined(several: list[Clips]) -> Clips:
     """Clips of one rig, one after the other."""
-    depth = None if any(clips.depth is None for clips in several) else np.concatenate([c.depth for c in several])  # type: ignore[misc]
+    depths = [clips.depth for clips in several if clips.depth is not None]
+    depth = np.concatenate(depths) if len(depths) == len(several) else None
     return several[0]._replace(
         rgb=np.concatenate([clips.rgb for clips in several]),
         depth=depth,

@@ -86,9 +86,10 @@ def show(model: DepthModel, folder: Path) -> None:
     seen = estimate(model.net, clips)[1]
     save_figure(panorama(rig, clips.rgb[1], {"depth without truth": seen}, clips.depth[1]), folder / "panorama.png")
     save_figure(clouds(rig, {"true depth": clips.depth[1], "seen": seen}), folder / "clouds.png")
-    with VideoWriter(folder / "drive.mp4", 5.0) as video:
-        for frame in frames(rig):
-            video.write(frame)
+    pictures = list(frames(rig))
+    with VideoWriter(folder / "drive.mp4", 5.0, pictures[0].shape[1::-1]) as video:
+        for picture in pictures:
+            video.write(picture)
 
 
 def frames(rig: RigSpec, episodes: int = 2) -> Iterator[NDArray[np.uint8]]:

@@ -78,6 +78,12 @@ class Placed(NamedTuple):
     rig: NDArray[np.float64]
     cameras: NDArray[np.float64]
 
+    @classmethod
+    def of(cls, rows: int, things: int, cameras: int) -> Placed:
+        """Nothing anywhere."""
+        poses = (np.tile(np.eye(4), (*shape, 1, 1)) for shape in ((rows, things), (rows,), (rows, cameras)))
+        return cls(np.zeros(rows, np.int64), np.full((rows, things), -1), *poses)
+
 
 class Mounts(NamedTuple):
     """What an episode makes of N rows' K cameras.
@@ -91,6 +97,12 @@ class Mounts(NamedTuple):
     pose: NDArray[np.float64]
     gain: NDArray[np.float64]
     valid: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, rows: int, T_rig_cam: NDArray[np.float64]) -> Mounts:
+        """Cameras without fault, of a rig (K, 4, 4)."""
+        count = len(T_rig_cam)
+        return cls(np.tile(T_rig_cam, (rows, 1, 1, 1)), np.ones((rows, count, 3)), np.ones((rows, count), np.int8))
 
 
 class Faults(NamedTuple):

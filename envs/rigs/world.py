@@ -56,7 +56,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +67,16 @@ from foveal.envs.batch import Rows
 from foveal.envs.driving.scenario import Scenario, ScenarioWorld, worlds
 from foveal.envs.overlay import Annotation
 from foveal.envs.rendering.renderer import Moving, Renderer
-from foveal.envs.rendering.scene import Scene as Model
-from foveal.envs.rigs.bodies import barrier, bodies, people
 from foveal.envs.rigs.classes import CLASSES
 from foveal.envs.rigs.courses import COURSES
 from foveal.envs.rigs.params import SurroundRigParams
 from foveal.envs.rigs.photography import expose
-from foveal.envs.rigs.placing import Faults, Mounts, Placed, Wardrobe, mount_rows, paths, place_rows, rig_poses
+from foveal.envs.rigs.placing import Faults, Mounts, Placed, mount_rows, paths, place_rows, rig_poses
 from foveal.envs.rigs.sharing import share_rows
-from foveal.envs.rigs.street import Street, street
+from foveal.envs.rigs.street import Street
 from foveal.envs.rigs.traffic import TERMS, blocks, judge_rows, rules, spawn_rows
 from foveal.envs.rigs.views import RigScene, draw
+from foveal.envs.rigs.wardrobe import streets, wardrobe
 from foveal.envs.single import SingleEnv
 from foveal.kernels import launch
 from foveal.optics.rig import FARTHEST_M, RigSpec
@@ -142,9 +140,8 @@ class RigWorld(ScenarioWorld):
     def _dress(self) -> None:
         """Make what is drawn, and all rows share: streets, and what moves in them."""
         p = self.params
-        numbers = range(p.first_street, p.first_street + p.streets)
-        self.streets = tuple(_street(p.course, n, _light(p.light, n), p.density) for n in numbers)
-        models, self._wardrobe = _wardrobe(self.streets, p.light, p.first_street)
+        self.streets = streets(p.course, range(p.first_street, p.first_street + p.streets), p.light, p.density)
+        models, self._wardrobe = wardrobe(self.streets, p.light, p.first_street)
         self._paths = paths([street.footpaths for street in self.streets])
         self._models = tuple(models)
         self._skies = np.stack([street.sky for street in self.streets])
@@ -163,19 +160,8 @@ class RigWorld(ScenarioWorld):
         columns = self._traffic.shape[2]
         things = columns + p.walkers
         self._past, self._past_time = np.zeros((rows, 3, columns)), np.zeros(rows)
-        self._now, self._before = (
-            Placed(
-                np.zeros(rows, np.int64),
-                np.full((rows, things), -1),
-                np.tile(np.eye(4), (rows, things, 1, 1)),
-                np.tile(np.eye(4), (rows, 1, 1)),
-                np.tile(np.eye(4), (rows, cameras, 1, 1)),
-            )
-            for _ in range(2)
-        )
-        self._mounts = Mounts(
-            np.tile(self.rig.T_rig_cam, (rows, 1, 1, 1)), np.ones((rows, cameras, 3)), np.ones((rows, cameras), np.int8)
-        )
+        self._now, self._before = (Placed.of(rows, things, cameras) for _ in range(2))
+        self._mounts = Mounts.of(rows, self.rig.T_rig_cam)
         self._faults = Faults(
             p.exposure, p.white_balance, math.radians(p.calibration_angle), p.calibration_shift, p.dropped
         )
@@ -317,7 +303,7 @@ class RigWorld(ScenarioWorld):
         at = np.concatenate([np.arange(vehicles), np.arange(self.capacity, columns)])
         places[0][:, at] = np.column_stack([scene.position, scene.heading]).T
         row, seed, episode = np.zeros(1, np.int64), np.array([scene.seed]), np.array([scene.episode])
-        mounts, placed = (type(all_)(*(array[:1].copy() for array in all_)) for all_ in (self._mounts, self._now))
+        mounts, placed = Mounts.of(1, self.rig.T_rig_cam), Placed.of(1, self._ids.shape[1], count)
         launch(mount_rows, 1, row, seed, episode, self.rig.T_rig_cam, self._faults, mounts)
         launch(
             place_rows, 1, row, seed, episode, places, np.array([scene.time_s]), np.array([vehicles]),
@@ -348,39 +334,6 @@ def pinhole_rig(name: str, width: int, height: int) -> RigSpec:
         if camera.lens != "pinhole" or any(camera.distortion):
             raise ValueError(f"rig={name!r}: camera {camera.name!r} must be a pinhole without distortion to be drawn")
     return rig.scaled(width, height)
-
-
-@lru_cache(maxsize=64)
-def _street(course: str, number: int, light: str, density: float) -> Street:
-    """A street that worlds share."""
-    return street(COURSES[course].lay().scene_lanes(spacing_m=4.0), seed=number, light=light, density=density)
-
-
-def _light(light: str, number: int) -> str:
-    """Of a street by its number."""
-    return ("day", "dusk")[number % 2] if light == "mixed" else light
-
-
-def _wardrobe(streets: Sequence[Street], light: str, first: int) -> tuple[list[Model], Wardrobe]:
-    """All models of a renderer, the streets before what moves, and which is what."""
-    lights = ("day", "dusk") if light == "mixed" else (light,)
-    models = [street.scene for street in streets]
-    vehicles, walkers, barriers = [], [], []
-    for name in lights:
-        for firsts, new in (
-            (vehicles, bodies(name)), (walkers, people(name)), (barriers, (barrier(name),))
-        ):  # fmt: skip
-            firsts.append(len(models))
-            models += [body.scene for body in new]
-    wardrobe = Wardrobe(
-        light=np.array([lights.index(_light(light, first + k)) for k in range(len(streets))]),
-        vehicles=np.array(vehicles),
-        vehicle_count=len(bodies(lights[0])),
-        walkers=np.array(walkers),
-        walker_count=len(people(lights[0])),
-        barrier=np.array(barriers),
-    )
-    return models, wardrobe
 
 
 SurroundRig, SurroundRigEnv = worlds(
