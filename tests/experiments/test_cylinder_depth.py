@@ -95,18 +95,14 @@ def test_figures_show_what_is_given(clips, net, tmp_path):
         assert save_figure(figure, tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
-def test_a_smoke_run_measures_every_kind_of_row(tmp_path, monkeypatch):
-    """A few rows; `foveal experiment cylinder_depth --preset smoke` runs all of them in a minute and a half."""
-    kept = ("none", "cylinder")
+def test_a_smoke_run_measures_a_row(tmp_path):
+    """One of them; `foveal experiment cylinder_depth --preset smoke` runs all in a minute and a half."""
     budget = EXPERIMENT.presets["smoke"]
-    found = {}
-    for variant in kept:
-        cell = next(cell for cell in EXPERIMENT.grid("smoke", tmp_path).cells() if cell.variant == variant)
-        found[variant] = EXPERIMENT.run(cell, budget)
-        assert np.isfinite(json.loads(json.dumps(found[variant]["camera_abs_rel"]))).all()
-        assert len(found[variant]["arrived"]) == budget.episodes
-        assert EXPERIMENT.columns.keys() <= found[variant].keys()
-    assert found["none"]["abs_rel"] != found["cylinder"]["abs_rel"]
+    cell = next(cell for cell in EXPERIMENT.grid("smoke", tmp_path).cells() if cell.variant == "cylinder")
+    found = EXPERIMENT.run(cell, budget)
+    assert np.isfinite(json.loads(json.dumps(found["camera_abs_rel"]))).all()
+    assert len(found["arrived"]) == budget.episodes
+    assert EXPERIMENT.columns.keys() <= found.keys()
 
 
 def test_rows_differ_in_what_they_say():

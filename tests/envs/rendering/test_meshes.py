@@ -52,7 +52,7 @@ def test_wall_has_its_area_less_the_holes(width, height, holes):
     mid_x, mid_z = (xs[1:] + xs[:-1]) / 2, (zs[1:] + zs[:-1]) / 2
     solid = ~np.any([np.outer((h[0] < mid_x) & (mid_x < h[1]), (h[2] < mid_z) & (mid_z < h[3])) for h in holes], 0)
     area = (np.outer(np.diff(xs), np.diff(zs)) * (solid if holes else 1)).sum()
-    assert normals[:, 1].sum() / 2 == pytest.approx(area, rel=1e-6, abs=1e-6)
+    assert normals[:, 1].sum() / 2 == pytest.approx(area, rel=1e-6, abs=1e-4)  # slivers of a micrometre are left out
 
 
 def test_flat_shapes_face_up():

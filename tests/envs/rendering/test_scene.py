@@ -164,7 +164,7 @@ def test_textures_tile_and_keep_the_colour(name):
     )
     finest = np.abs(np.diff(picture, axis=1)).mean()
     seam = np.abs(picture[:, 0] - picture[:, -1]).mean()
-    if name not in ("books", "checker", "stripes", "tile", "brick", "planks", "parquet"):
+    if name not in ("books", "checker", "stripes", "tile", "brick", "planks", "parquet", "shop front"):
         assert seam < 1.5 * finest
 
 
