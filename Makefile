@@ -11,7 +11,7 @@ demo: $(READY) ## train a driver, compare it with others, film it
 	$(BIN)/foveal demo
 
 test: $(READY) ## run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile  # two processes of two threads each would wait
 
 parity: $(READY) ## compare with highway-env over the full grid, into docs/parity.json
 	$(BIN)/python -m foveal.envs.driving.parity docs/parity.json

@@ -312,7 +312,7 @@ PAGE = """# Does a cylinder make a rig's depth consistent, and what is that wort
 `foveal/SurroundRig-v0`, and a small network learns depth from what it saw, without truth: by the losses of
 CylinderDepth (arXiv:2511.16428), of which that of smoothness has a tenth of its weight here, with the motion that a
 second network sees in the front camera. Each seed has its own four streets and 48 drives of 1.4 s in them; all are
-tested on the same 48 moments in four other streets. What was tuned (smoothness and the learning rate, five pilots of
+tested on the same 48 moments in four other streets. What was tuned (network, smoothness, learning rate; some pilots of
 the cylinder) was tuned on other streets and drives. Cylinder: features at stride 8 are mixed by fixed Gaussian weights,
 σ 2.56°, cut off at 3.07°, from where a first pass of the decoder puts their points. Rows differ from it in what their
 name says:
