@@ -117,23 +117,8 @@ class Renderer:
         Returns:
             An array (M, H, W), (M, H, W, 2) or (M, H, W, 3) for each output.
         """
-        scene_of_view = _whole_numbers("scene_of_view", scene_of_view)
-        poses = np.ascontiguousarray(T_world_cam, np.float64)
-        count = len(scene_of_view) if scene_of_view.ndim == 1 else -1
-        if count < 0 or poses.shape != (count, 4, 4) or (self.views is not None and count != self.views):
-            views = "M" if self.views is None else self.views
-            raise ValueError(
-                f"scenes of shape {scene_of_view.shape} and poses of shape {poses.shape}: "
-                f"must be ({views},) and ({views}, 4, 4)"
-            )
-        scenes = len(self._extents)
-        if count and not (scene_of_view.min() >= 0 and scene_of_view.max() < scenes):
-            raise ValueError(f"scene {scene_of_view.min()} to {scene_of_view.max()}: there are {scenes}")
-        if not np.isfinite(poses).all():
-            raise ValueError("T_world_cam: must be finite")
-        cameras = np.zeros(count, np.int64) if camera_of_view is None else _whole_numbers("cameras", camera_of_view)
-        if cameras.shape != (count,) or not ((cameras >= 0) & (cameras < len(self.lenses))).all():
-            raise ValueError(f"cameras {cameras.shape}: must be ({count},), in [0, {len(self.lenses) - 1}]")
+        scene_of_view, poses, cameras = self._checked_views(scene_of_view, T_world_cam, camera_of_view)
+        count = len(poses)
         moving = Moving.none(count) if moving is None else self._checked_moving(moving, count)
         images = self.images(count) if out is None else self._checked(out, count)
         drawn = Images(*(images[name] if name in images else self._empty(name) for name in Images._fields))
@@ -163,6 +148,28 @@ class Renderer:
             grain=1,
         )
         return images
+
+    def _checked_views(
+        self, scene_of_view: ArrayLike, T_world_cam: ArrayLike, camera_of_view: ArrayLike | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+        scene_of_view = _whole_numbers("scene_of_view", scene_of_view)
+        poses = np.ascontiguousarray(T_world_cam, np.float64)
+        count = len(scene_of_view) if scene_of_view.ndim == 1 else -1
+        if count < 0 or poses.shape != (count, 4, 4) or (self.views is not None and count != self.views):
+            views = "M" if self.views is None else self.views
+            raise ValueError(
+                f"scenes of shape {scene_of_view.shape} and poses of shape {poses.shape}: "
+                f"must be ({views},) and ({views}, 4, 4)"
+            )
+        scenes = len(self._extents)
+        if count and not (scene_of_view.min() >= 0 and scene_of_view.max() < scenes):
+            raise ValueError(f"scene {scene_of_view.min()} to {scene_of_view.max()}: there are {scenes}")
+        if not np.isfinite(poses).all():
+            raise ValueError("T_world_cam: must be finite")
+        cameras = np.zeros(count, np.int64) if camera_of_view is None else _whole_numbers("cameras", camera_of_view)
+        if cameras.shape != (count,) or not ((cameras >= 0) & (cameras < len(self.lenses))).all():
+            raise ValueError(f"cameras {cameras.shape}: must be ({count},), in [0, {len(self.lenses) - 1}]")
+        return scene_of_view, poses, cameras
 
     def _scratch(self, threads: int, things: int) -> Scratch:
         """Work space of all threads."""

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from foveal.envs.rendering.facades import FACADE_WINDOW
 from foveal.envs.rendering.meshes import Mesh, joined
 from foveal.envs.rendering.scene import Material, Part
-from foveal.envs.rendering.textures import FACADE_WINDOW
 from foveal.envs.rigs.solids import Floats, block, faceted, panels
 
 Colour = tuple[float, float, float]
