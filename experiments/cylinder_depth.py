@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from torch import Tensor
 
 from foveal.experiments.claims import Claim
@@ -30,7 +29,7 @@ from foveal.experiments.figures import seed_dots
 from foveal.experiments.grid import Budget, Cell, Results
 from foveal.vision.depth.clips import Clips
 from foveal.vision.depth.losses import LossWeights
-from foveal.vision.depth.metrics import consistency, depth_errors, overlap
+from foveal.vision.depth.metrics import Consistency, DepthErrors, Scaling, consistency, depth_errors, overlap
 from foveal.vision.depth.network import DepthConfig, SurroundDepth
 from foveal.vision.depth.training import TrainingConfig, train
 from foveal.vision.depth.weights import Reach, adjacent_cameras
@@ -190,59 +189,69 @@ def run(cell: Cell, budget: Drives) -> dict[str, Any]:
     config = TrainingConfig(steps=budget.steps, seed=cell.seed, losses=losses, **training)
     trained = train(_training(cell.seed, budget), config, DepthConfig(**network), every=budget.steps)
     measured = measure(trained.net, _testing(budget))
-    off = measure(trained.net, _testing(budget, calibration_angle=1.0))
-    dropped = measure(trained.net, _testing(budget, dropped=1.0))
+    turned, dropped = _testing(budget, calibration_angle=1.0), _testing(budget, dropped=1.0)
+    off = estimate(trained.net, turned)
     if cell.variant in DRIVEN:
         seed = TEST_SEED + budget.episodes * cell.seed
         street = {"first_street": TEST_STREET, "streets": budget.streets}
         measured |= driven(trained.net, _testing(budget), episodes=budget.episodes, seed=seed, **street)
     return {
         **measured,
-        "off_abs_rel": off["abs_rel"],
-        "off_consistency": off["consistency"],
-        "dropped_abs_rel": dropped["abs_rel"],
+        "off_abs_rel": accuracy(off, turned).overall()["abs_rel"],
+        "off_consistency": agreement(off, turned).overall()["abs_rel"],
+        "dropped_abs_rel": accuracy(estimate(trained.net, dropped), dropped).overall()["abs_rel"],
         "seconds_of_training": trained.log[-1]["seconds"],
     }
 
 
 def measure(net: SurroundDepth, clips: Clips) -> dict[str, Any]:
     """Errors of a network's depth on clips, and of what its cameras tell of the same points."""
-    assert clips.depth is not None
-    predicted = torch.from_numpy(estimate(net, clips))
-    truth = torch.from_numpy(clips.depth)
-    valid = torch.from_numpy(clips.valid)[..., None, None].expand(truth.shape)
+    predicted, truth = estimate(net, clips), _truth(clips)
     K, T = torch.from_numpy(clips.K), torch.from_numpy(clips.T_rig_cam)
-    adjacent = adjacent_cameras(K, T, clips.rgb.shape[2:4])
-    shared = overlap(truth, K, T, adjacent, occlusion_tolerance=0.05) & valid
-    far = valid & (truth > NEAR_M)
-    errors = depth_errors(predicted, truth, valid)
-    agree = consistency(predicted, truth, K, T, adjacent, _in_range(truth) & valid)
-    blurred = consistency(blur(predicted), truth, K, T, adjacent, _in_range(truth) & valid)
-    known = _in_range(truth) & valid
+    shared = overlap(truth, K, T, _adjacent(clips), occlusion_tolerance=0.05)
+    errors, agree = accuracy(predicted, clips), agreement(predicted, clips)
+    blurred = blur(predicted)
+    blurred_agree = agreement(blurred, clips).overall()["abs_rel"]
+    known = _in_range(truth) & _valid(clips)
     scale = float((predicted[known].double().median() / truth[known].double().median()).log())
     return {
         "abs_rel": errors.overall()["abs_rel"],
         "rmse": errors.overall()["rmse"],
         "within": errors.overall()["within_1"],
         "camera_abs_rel": errors.per_camera()["abs_rel"].tolist(),
-        "shared_abs_rel": depth_errors(predicted, truth, valid, scaling="shared_median").overall()["abs_rel"],
-        "image_abs_rel": depth_errors(predicted, truth, valid, scaling="image_median").overall()["abs_rel"],
-        "overlap_abs_rel": depth_errors(predicted, truth, shared).overall()["abs_rel"],
-        "far_abs_rel": depth_errors(predicted, truth, far).overall()["abs_rel"],
+        "shared_abs_rel": accuracy(predicted, clips, scaling="shared_median").overall()["abs_rel"],
+        "image_abs_rel": accuracy(predicted, clips, scaling="image_median").overall()["abs_rel"],
+        "overlap_abs_rel": accuracy(predicted, clips, shared).overall()["abs_rel"],
+        "far_abs_rel": accuracy(predicted, clips, truth > NEAR_M).overall()["abs_rel"],
         "consistency": agree.overall()["abs_rel"],
         "camera_consistency": agree.per_camera()["abs_rel"].tolist(),
         "gap": agree.overall()["gap_m"],
         "log_consistency": math.log(agree.overall()["abs_rel"]),
-        "blur_gain": math.log(blurred.overall()["abs_rel"] / agree.overall()["abs_rel"]),
-        "blurred_abs_rel": depth_errors(blur(predicted), truth, valid).overall()["abs_rel"],
-        "blurred_consistency": blurred.overall()["abs_rel"],
+        "blur_gain": math.log(blurred_agree / agree.overall()["abs_rel"]),
+        "blurred_abs_rel": accuracy(blurred, clips).overall()["abs_rel"],
+        "blurred_consistency": blurred_agree,
         "log_scale": scale,
         "scale_error": abs(scale),
         "scale": math.exp(scale),
     }
 
 
-def estimate(net: SurroundDepth, clips: Clips, batch: int = 4) -> NDArray[np.float32]:
+def accuracy(
+    predicted: Tensor, clips: Clips, counted: Tensor | None = None, scaling: Scaling = "metric"
+) -> DepthErrors:
+    """Errors of depths (T, N, H, W) of clips, of cameras that work and pixels that count."""
+    valid = _valid(clips)
+    return depth_errors(predicted, _truth(clips), valid if counted is None else valid & counted, scaling=scaling)
+
+
+def agreement(predicted: Tensor, clips: Clips) -> Consistency:
+    """How far the cameras of clips disagree by depths (T, N, H, W)."""
+    truth = _truth(clips)
+    K, T = torch.from_numpy(clips.K), torch.from_numpy(clips.T_rig_cam)
+    return consistency(predicted, truth, K, T, _adjacent(clips), _in_range(truth) & _valid(clips))
+
+
+def estimate(net: SurroundDepth, clips: Clips, batch: int = 4) -> Tensor:
     """What a network makes of clips (T, N, H, W), m; one whose positions are true is told the depths of the clips."""
     assert clips.depth is not None
     K, T = torch.from_numpy(clips.K).float(), torch.from_numpy(clips.T_rig_cam).float()
@@ -252,8 +261,8 @@ def estimate(net: SurroundDepth, clips: Clips, batch: int = 4) -> NDArray[np.flo
             torch.from_numpy(array[first : first + batch]) for array in (clips.rgb, clips.valid, clips.depth)
         )
         with torch.inference_mode():
-            parts.append(net(rgb.movedim(-1, -3).float() / 255, K, T, valid, truth).depth.numpy())
-    return np.concatenate(parts)
+            parts.append(net(rgb.movedim(-1, -3).float() / 255, K, T, valid, truth).depth)
+    return torch.cat(parts)
 
 
 def blur(depth: Tensor) -> Tensor:
@@ -261,6 +270,20 @@ def blur(depth: Tensor) -> Tensor:
     from scipy.ndimage import gaussian_filter
 
     return torch.from_numpy(np.exp(gaussian_filter(np.log(depth.numpy()), BLUR_PX, axes=(2, 3), mode="nearest")))
+
+
+def _truth(clips: Clips) -> Tensor:
+    assert clips.depth is not None
+    return torch.from_numpy(clips.depth)
+
+
+def _valid(clips: Clips) -> Tensor:
+    """(T, N, H, W), all of a camera that works."""
+    return torch.from_numpy(clips.valid)[..., None, None].expand(_truth(clips).shape)
+
+
+def _adjacent(clips: Clips) -> Tensor:
+    return adjacent_cameras(torch.from_numpy(clips.K), torch.from_numpy(clips.T_rig_cam), clips.rgb.shape[2:4])
 
 
 def _in_range(truth: Tensor) -> Tensor:

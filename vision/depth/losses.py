@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from foveal.vision.depth.geometry import backproject, check_depth, invert, transform, warp
+from foveal.vision.depth.photometric import photometric
 
-ALPHA = 0.85
-"""Share of SSIM in the photometric error."""
-
-_C1, _C2 = 0.01**2, 0.03**2
 _UNSEEN = 1e3
 """An error that no valid pixel has."""
 
@@ -56,31 +52,6 @@ class Reprojection(NamedTuple):
     image: Tensor
     error: Tensor
     valid: Tensor
-
-
-def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Structural similarity (..., C, H, W) in [-1, 1] of images (..., C, H, W), over windows of 3 x 3, mirrored beyond.
-
-    Source: Wang et al. (IEEE TIP 13, 2004), equation 13, C1 = 0.01^2, C2 = 0.03^2; means over the window instead of
-    Gaussian ones, as Godard et al. (CVPR 2017) have it.
-
-    Raises:
-        ValueError: for images that are not alike, or smaller than 2 x 2.
-    """
-    _check_images(a, b)
-    mean_a, mean_b, square_a, square_b, product = (_window_mean(x) for x in (a, b, a * a, b * b, a * b))
-    var_a, var_b, covariance = square_a - mean_a**2, square_b - mean_b**2, product - mean_a * mean_b
-    above = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
-    return above / ((mean_a**2 + mean_b**2 + _C1) * (var_a + var_b + _C2))
-
-
-def photometric(a: Tensor, b: Tensor, alpha: float = ALPHA) -> Tensor:
-    """Error (..., H, W) of images (..., C, H, W): alpha (1 - SSIM) / 2 + (1 - alpha) |a - b|, mean over the channels.
-
-    Source: Godard et al., "Monodepth2" (ICCV 2019), section 3.1; (1 - SSIM) / 2 is kept in [0, 1].
-    """
-    unlike = ((1 - ssim(a, b)) / 2).clamp(0, 1)
-    return (alpha * unlike + (1 - alpha) * (a - b).abs()).mean(-3)
 
 
 def align_intensity(image: Tensor, target: Tensor, valid: Tensor) -> Tensor:
@@ -267,19 +238,3 @@ def _together(seen: Sequence[Reprojection], mask: Tensor | None) -> tuple[Tensor
 
 def _counted(valid: Tensor, mask: Tensor | None) -> Tensor:
     return valid if mask is None else valid & mask
-
-
-def _window_mean(x: Tensor) -> Tensor:
-    """Means over 3 x 3 pixels, by sums along each axis: a pooling layer takes several times as long for one channel."""
-    padded = F.pad(x.reshape(-1, 1, *x.shape[-2:]), (1, 1, 1, 1), mode="reflect")
-    rows = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
-    return ((rows[..., :-2, :] + rows[..., 1:-1, :] + rows[..., 2:, :]) / 9).reshape(x.shape)
-
-
-def _check_images(a: Tensor, b: Tensor) -> None:
-    alike = a.shape == b.shape and a.dtype == b.dtype and a.is_floating_point()
-    if not alike or a.ndim < 3 or min(a.shape[-2:]) < 2:
-        raise ValueError(
-            f"images {tuple(a.shape)} of {a.dtype} and {tuple(b.shape)} of {b.dtype}: must be alike (..., C, H, W), "
-            "floating-point, H and W at least 2"
-        )

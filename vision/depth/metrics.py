@@ -7,6 +7,7 @@ arXiv:2204.03636) and its kin have it. Pixels count where the truth is finite, i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
@@ -105,7 +106,14 @@ def depth_errors(
     if scaling != "metric":
         first = 2 if scaling == "image_median" else 1
         predicted = predicted * _median(truth, counted, first) / _median(predicted, counted, first)
-    return DepthErrors(*_errors(predicted.clamp(least, most), truth, counted))
+
+    def errors(d: Tensor, g: Tensor, counted: Tensor) -> tuple[Tensor, ...]:
+        def mean(values: Tensor) -> Tensor:
+            return torch.where(counted, values, 0).sum((2, 3)) / counted.sum((2, 3))
+
+        return _errors(torch.where(counted, d, 1), torch.where(counted, g, 1), mean)
+
+    return DepthErrors(*_by_moment(errors, predicted.clamp(least, most), truth, counted))
 
 
 def overlap(
@@ -163,13 +171,21 @@ def consistency(
     """
     counted = _counted(predicted, truth, mask, 0.0, float("inf"))
     K, T_rig_cam = _expanded(truth, K, T_rig_cam, adjacent)
-    own, theirs, valid = _pairs(predicted.double(), truth, counted, K, T_rig_cam, adjacent, occlusion_tolerance)
-    if not valid.any():
+
+    def errors(*moment: Tensor) -> tuple[Tensor, ...]:
+        own, theirs, camera = _pairs(*moment, adjacent, occlusion_tolerance)
+
+        def mean(values: Tensor) -> Tensor:
+            return (camera.bincount(values, len(adjacent)) / camera.bincount(minlength=len(adjacent)))[None]
+
+        distance, gap = own.norm(dim=-1), (own - theirs).norm(dim=-1)
+        more = mean(gap), mean((gap < 0.05 * distance).double())
+        return *_errors(theirs.norm(dim=-1), distance, mean), *more
+
+    found = Consistency(*_by_moment(errors, predicted.double(), truth, counted, K, T_rig_cam))
+    if found.gap_m.isnan().all():
         raise ValueError("no pixel that counts is seen by two adjacent cameras")
-    distance = own.norm(dim=-1)
-    gap = (own - theirs).norm(dim=-1)
-    more = (_image_mean(x, valid) for x in (gap, (gap < 0.05 * distance).double()))
-    return Consistency(*_errors(theirs.norm(dim=-1), distance, valid), *more)
+    return found
 
 
 def _pairs(
@@ -181,24 +197,23 @@ def _pairs(
     adjacent: Tensor,
     tolerance: float | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Points in rig coordinates (F, N, S H, W, 3) of cameras and of their S neighbours, and whether they are pairs."""
-    frames, cameras, height, width = truth.shape
-    neighbours = [[int(b) for b in adjacent[a].nonzero() if b != a] for a in range(cameras)]
-    shape = (frames, cameras, max(1, *map(len, neighbours)), height, width)
-    own, theirs = predicted.new_ones(*shape, 3), predicted.new_ones(*shape, 3)
-    valid = torch.zeros(shape, dtype=torch.bool, device=truth.device)
-    row = torch.arange(frames, device=truth.device)[:, None, None]
-    for a in range(cameras):
-        points = transform(T_rig_cam[:, a], backproject(predicted[:, a], K[:, a]))
-        for s, b in enumerate(neighbours[a]):
-            seen, pixels, nearest = _correspondence(truth, K, T_rig_cam, a, b, tolerance)
-            u, v = nearest.unbind(-1)
-            rays = (pixels - K[:, b, None, None, :2, 2]) / K[:, b][..., [0, 1], [0, 1]][:, None, None]
-            depth = predicted[:, b][row, v, u]
-            local = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) * depth[..., None]
-            own[:, a, s], theirs[:, a, s] = points, transform(T_rig_cam[:, b], local)
-            valid[:, a, s] = seen & counted[:, a] & counted[:, b][row, v, u]
-    return own.flatten(2, 3), theirs.flatten(2, 3), valid.flatten(2, 3)
+    """Points (P, 3) in rig coordinates that a camera and a neighbour tell of a moment (1, N, ...); its number (P,)."""
+    own, theirs = [predicted.new_empty(0, 3)], [predicted.new_empty(0, 3)]
+    cameras = [adjacent.new_empty(0, dtype=torch.int64)]
+    for a, b in adjacent.nonzero().tolist():
+        if a == b:
+            continue
+        seen, pixels, nearest = _correspondence(truth, K, T_rig_cam, a, b, tolerance)
+        seen = seen & counted[:, a]
+        v, u = nearest[seen].flip(-1).unbind(-1)
+        seen[seen.clone()] = kept = counted[0, b, v, u]
+        v, u = v[kept], u[kept]
+        rays = (pixels[seen] - K[0, b, :2, 2]) / K[0, b][[0, 1], [0, 1]]
+        local = torch.cat([rays, torch.ones_like(rays[:, :1])], -1) * predicted[0, b, v, u, None]
+        own.append(transform(T_rig_cam[0, a], backproject(predicted[0, a], K[0, a])[seen[0]][None])[0])
+        theirs.append(transform(T_rig_cam[0, b], local[None])[0])
+        cameras.append(torch.full_like(u, a))
+    return torch.cat(own), torch.cat(theirs), torch.cat(cameras)
 
 
 def _correspondence(
@@ -206,38 +221,38 @@ def _correspondence(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Whether camera b sees the true points of camera a's pixels (F, H, W), where, and at which pixel (F, H, W, 2)."""
     height, width = truth.shape[-2:]
-    known = torch.isfinite(truth) & (truth > 0)
-    depth = torch.where(known, truth, 1).double()
-    points = transform(invert(T_rig_cam[:, b]) @ T_rig_cam[:, a], backproject(depth[:, a], K[:, a]))
+    known, known_there = (torch.isfinite(truth[:, k]) & (truth[:, k] > 0) for k in (a, b))
+    depth = torch.where(known, truth[:, a], 1).double()
+    points = transform(invert(T_rig_cam[:, b]) @ T_rig_cam[:, a], backproject(depth, K[:, a]))
     pixels, in_front = project(points, K[:, b])
     size = pixels.new_tensor([width, height])
-    seen = known[:, a] & in_front & ((pixels > -0.5) & (pixels < size - 0.5)).all(-1)
+    seen = known & in_front & ((pixels > -0.5) & (pixels < size - 0.5)).all(-1)
     nearest = torch.where(seen[..., None], pixels, 0).round().long().clamp(min=0)
     nearest = torch.minimum(nearest, size.long() - 1)
     if tolerance is not None:
         row = torch.arange(len(truth), device=truth.device)[:, None, None]
         u, v = nearest.unbind(-1)
-        hidden = (depth[:, b][row, v, u] - points[..., 2]).abs() > tolerance * points[..., 2]
-        seen = seen & known[:, b][row, v, u] & ~hidden
+        there = torch.where(known_there, truth[:, b], torch.inf).double()[row, v, u]
+        seen = seen & ((there - points[..., 2]).abs() <= tolerance * points[..., 2])
     return seen, pixels, nearest
 
 
-def _errors(d: Tensor, g: Tensor, counted: Tensor) -> tuple[Tensor, ...]:
-    """`DepthErrors` (F, N) of d against g (F, N, H, W), of the pixels that count."""
-    d, g = torch.where(counted, d, 1), torch.where(counted, g, 1)
+def _by_moment(errors: Callable[..., tuple[Tensor, ...]], *arrays: Tensor) -> tuple[Tensor, ...]:
+    """Errors (F, N) of arrays (F, ...), one moment after the other: what is made of one stays in the cache."""
+    moments = [errors(*(array[f : f + 1] for array in arrays)) for f in range(len(arrays[0]))]
+    return tuple(torch.cat(parts) for parts in zip(*moments, strict=True))
+
+
+def _errors(d: Tensor, g: Tensor, mean: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+    """`DepthErrors` of d against g, by the mean over the pixels of each image."""
     square, logarithm, ratio = (d - g).square(), (d.log() - g.log()).square(), torch.maximum(d / g, g / d)
     return (
-        _image_mean((d - g).abs() / g, counted),
-        _image_mean(square / g, counted),
-        _image_mean(square, counted).sqrt(),
-        _image_mean(logarithm, counted).sqrt(),
-        *(_image_mean((ratio < 1.25**k).double(), counted) for k in (1, 2, 3)),
+        mean((d - g).abs() / g),
+        mean(square / g),
+        mean(square).sqrt(),
+        mean(logarithm).sqrt(),
+        *(mean((ratio < 1.25**k).double()) for k in (1, 2, 3)),
     )
-
-
-def _image_mean(values: Tensor, counted: Tensor) -> Tensor:
-    """Means (F, N) over the pixels that count; NaN where there is none."""
-    return torch.where(counted, values, 0).sum((2, 3)) / counted.sum((2, 3))
 
 
 def _median(values: Tensor, counted: Tensor, first: int) -> Tensor:

@@ -10,15 +10,14 @@ from foveal.vision.depth.losses import (
     align_intensity,
     depth_consistency,
     masked_mean,
-    photometric,
     reconstruction_consistency,
     reproject,
     smoothness,
     spatial,
     spatio_temporal,
-    ssim,
     temporal,
 )
+from foveal.vision.depth.photometric import photometric, ssim
 
 from .rigs import nuscenes, walled
 
