@@ -83,7 +83,7 @@ def show(model: DepthModel, folder: Path) -> None:
     rig = nuscenes_like().scaled(SIZE["width"], SIZE["height"])
     clips = drive(1, 3, seed=TEST_SEED + 4, course="avenue", streets=2, first_street=TEST_STREET, light="day", **SIZE)
     assert clips.depth is not None
-    seen = estimate(model.net, clips)[1]
+    seen = estimate(model.net, clips)[1].numpy()
     save_figure(panorama(rig, clips.rgb[1], {"depth without truth": seen}, clips.depth[1]), folder / "panorama.png")
     save_figure(clouds(rig, {"true depth": clips.depth[1], "seen": seen}), folder / "clouds.png")
     pictures = list(frames(rig))

@@ -82,7 +82,7 @@ def test_halved_cameras_see_the_same_in_half_as_many_pixels(clips):
 
 def test_figures_show_what_is_given(clips, net, tmp_path):
     rig = nuscenes_like().scaled(64, 32)
-    seen = estimate(net, clips)[0]
+    seen = estimate(net, clips)[0].numpy()
     where, cameras = points(rig, clips.depth[0])
     assert set(cameras) == set(range(6)) and (np.abs(where[:, 2]) < 60).all()
     assert -0.6 < np.quantile(where[:, 2], 0.02) < 0.3  # the ground

@@ -99,7 +99,7 @@ def compare_rows(start, stop, a, b, numbers, sums, error, slopes):
     channels, height, width = a.shape[1], a.shape[2], a.shape[3]
     share, rest, ninth = numbers[0], numbers[1], numbers[4]
     per_channel, one, two = numbers[5], numbers[6], numbers[7]
-    zero = one - one
+    zero = one - one  # of the images' type: a literal would turn the loops to double precision
     for m in range(start, stop):
         error[m] = zero
         own = sums[m]
@@ -196,8 +196,8 @@ def spread_rows(start, stop, a, b, numbers, sums, slopes, of_error, of_a, of_b):
                     side = step if plane_a[x] > plane_b[x] else (-step if plane_a[x] < plane_b[x] else zero)
                     out_a[x] = by_a + plane_a[x] * by_square + plane_b[x] * by_product + side
                     out_b[x] = by_b + plane_b[x] * by_square + plane_a[x] * by_product - side
-                for side in range(2):  # the mirrored columns
-                    x, outer = (1, 1) if side == 0 else (width - 2, width)
+                for end in range(2):  # the mirrored columns
+                    x, outer = (1, 1) if end == 0 else (width - 2, width)
                     out_a[x] += own[0, outer] + plane_a[x] * two * own[2, outer] + plane_b[x] * own[3, outer]
                     out_b[x] += own[1, outer] + plane_b[x] * two * own[2, outer] + plane_a[x] * own[3, outer]
 
