@@ -49,7 +49,7 @@ def draw(
         annotation: What is noted of the policy.
 
     Returns:
-        (height, width, 3) uint8: the views in rows of three, then depth, then the road.
+        (height, width, 3) uint8: the views in rows of `across`, then depth, then the road.
     """
     from foveal.envs.driving import topdown
 
@@ -70,7 +70,7 @@ def draw(
 
 
 def arranged(rig: RigSpec, pictures: Sequence[Any], around: bool = False) -> list[list[Any]]:
-    """One picture a camera in rows of three: those that look ahead from the left to the right, then the others.
+    """One picture a camera in rows of `across`: those that look ahead from the left to the right, then the others.
 
     Args:
         rig: K cameras.
@@ -84,7 +84,14 @@ def arranged(rig: RigSpec, pictures: Sequence[Any], around: bool = False) -> lis
     front = [k for k in np.argsort(-yaws, kind="stable") if ahead[k]]
     back = [k for k in np.argsort(-(yaws % (2 * np.pi)), kind="stable") if not ahead[k]][::-1]
     order = [*front, *back]
-    return [[pictures[k] for k in order[first : first + 3]] for first in range(0, len(order), 3)]
+    row = across(rig)
+    return [[pictures[k] for k in order[first : first + row]] for first in range(0, len(order), row)]
+
+
+def across(rig: RigSpec) -> int:
+    """How many views are shown in a row: three, but two of two or four."""
+    count = len(rig.cameras)
+    return 2 if count == 4 else min(count, 3)
 
 
 def coloured(depth: NDArray[np.floating[Any]], far: float) -> Frame:

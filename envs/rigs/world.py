@@ -19,7 +19,7 @@ A dict of what the parameters ask for, of K cameras:
 | name | | range |
 |---|---|---|
 | rgb | (K, height, width, 3) uint8 | |
-| depth | (K, height, width) float32, z-depth m; `far` where nothing is, or beyond | 0 to `far` |
+| depth | (K, height, width) float32 m, z-depth, of a fisheye distance; `far` where nothing is, or beyond | 0 to `far` |
 | K | (K, 3, 3) float32 px | |
 | T_rig_cam | (K, 4, 4) float32: camera to rig coordinates, as the rig is said to be | |
 | ego_motion | (4, 4) float32: rig coordinates now to rig coordinates a step ago | |
@@ -66,16 +66,17 @@ from numpy.typing import NDArray
 from foveal.envs.batch import Rows
 from foveal.envs.driving.scenario import Scenario, ScenarioWorld, worlds
 from foveal.envs.overlay import Annotation
-from foveal.envs.rendering.renderer import Moving, Renderer
+from foveal.envs.rendering.renderer import Moving
 from foveal.envs.rigs.classes import CLASSES
 from foveal.envs.rigs.courses import COURSES
 from foveal.envs.rigs.params import SurroundRigParams
 from foveal.envs.rigs.photography import expose
 from foveal.envs.rigs.placing import Faults, Mounts, Placed, mount_rows, paths, place_rows, rig_poses
+from foveal.envs.rigs.rig_renderer import RigRenderer, straight
 from foveal.envs.rigs.sharing import share_rows
 from foveal.envs.rigs.street import Street
 from foveal.envs.rigs.traffic import TERMS, blocks, judge_rows, rules, spawn_rows
-from foveal.envs.rigs.views import RigScene, draw
+from foveal.envs.rigs.views import RigScene, across, draw
 from foveal.envs.rigs.wardrobe import streets, wardrobe
 from foveal.envs.single import SingleEnv
 from foveal.kernels import launch
@@ -103,16 +104,18 @@ class RigWorld(ScenarioWorld):
     params: SurroundRigParams
     rig: RigSpec
     streets: tuple[Street, ...]
-    renderer: Renderer
+    renderer: RigRenderer
 
     def _spaces(self) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         p = self.params
         state, actions = super()._spaces()
-        self.rig = pinhole_rig(p.rig, p.width, p.height)
+        self.rig = rig_of(p.rig, p.width, p.height)
+        if p.overlap and not straight(self.rig):
+            raise ValueError(f"overlap=True: rig={p.rig!r} must be of pinholes without distortion")
         self._images = [name for name in _DRAWN if getattr(p, name)]
         if p.overlap and "depth" not in self._images:
             self._images.append("depth")
-        self._screens: dict[tuple[int, int], Renderer] = {}
+        self._screens: dict[tuple[int, int], RigRenderer] = {}
         if self._images:
             self._dress()
             self.renderer = self._renderer(self.rig, self._images)
@@ -147,8 +150,8 @@ class RigWorld(ScenarioWorld):
         self._skies = np.stack([street.sky for street in self.streets])
         self._skies = np.concatenate([self._skies, np.zeros((len(models) - len(self.streets), 2, 3))])
 
-    def _renderer(self, rig: RigSpec, outputs: Sequence[str]) -> Renderer:
-        return Renderer(self._models, [camera.camera for camera in rig.cameras], outputs, skies=self._skies)
+    def _renderer(self, rig: RigSpec, outputs: Sequence[str]) -> RigRenderer:
+        return RigRenderer(self._models, rig, outputs, self._skies)
 
     def _allocate(self) -> dict[str, NDArray[Any]]:
         p, rows, cameras = self.params, self.num_envs, len(self.rig.cameras)
@@ -208,15 +211,15 @@ class RigWorld(ScenarioWorld):
         self._put(rows, self._past, self._past_time, self._before)
         self._put(rows, np.ascontiguousarray(self._traffic[:, :3]), self._time, self._now)
         views = rows.size * len(self.rig.cameras)
-        straight = {  # drawn straight into what is observed
+        observed = {  # what is drawn straight into
             name: seen[name].reshape(views, *seen[name].shape[2:])
             for name in self._images
             if whole and name in seen and name != "semantic"
         }
-        images = self._render(rows, self.renderer.images(views) | straight)
+        images = self._render(rows, self.renderer.images(rows.size) | observed)
         self._finish(rows, images)
         for name, image in images.items():
-            if name in seen and name not in straight:
+            if name in seen and name not in observed:
                 seen[name][rows] = image.reshape(rows.size, -1, *image.shape[1:])
 
     def _put(self, rows: Rows, places: NDArray[np.float64], time: NDArray[np.float64], placed: Placed) -> None:
@@ -228,16 +231,10 @@ class RigWorld(ScenarioWorld):
 
     def _render(self, rows: Rows, out: Images) -> Images:
         """What the renderer draws of these rows, as views (R x K, ...)."""
-        cameras, now, before = len(self.rig.cameras), self._now, self._before
-        flow = (before.cameras[rows].reshape(-1, 4, 4), before.things[rows]) if self.params.flow else None
-        return self.renderer.render(
-            now.street[rows].repeat(cameras),
-            now.cameras[rows].reshape(-1, 4, 4),
-            out,
-            camera_of_view=np.tile(np.arange(cameras), rows.size),
-            moving=Moving(np.arange(rows.size).repeat(cameras), now.looks[rows], now.things[rows], self._ids[rows]),
-            before=flow,
-        )
+        now, before = self._now, self._before
+        moving = Moving(np.arange(rows.size), now.looks[rows], now.things[rows], self._ids[rows])
+        flow = (before.cameras[rows], before.things[rows]) if self.params.flow else None
+        return self.renderer.render(now.street[rows], now.cameras[rows], moving, out, flow)
 
     def _finish(self, rows: Rows, images: Images) -> None:
         """Make of what was drawn what the cameras hand out."""
@@ -287,7 +284,7 @@ class RigWorld(ScenarioWorld):
 
     def draw(self, scene: Any, annotation: Annotation | None = None, zoom: float = 1.0) -> NDArray[np.uint8]:
         """See `BatchEnv.draw`: what the cameras see, how far it is, and the road from above."""
-        width = round(self.params.screen_width * zoom) // 3
+        width = round(self.params.screen_width * zoom) // across(self.rig)
         height = round(width * self.params.height / self.params.width)
         return draw(scene, self.views(scene, width, height), self.rig, self.params, zoom, annotation)
 
@@ -309,30 +306,23 @@ class RigWorld(ScenarioWorld):
             place_rows, 1, row, seed, episode, places, np.array([scene.time_s]), np.array([vehicles]),
             self._objects[:1], np.array([[scene.ego]]), self._paths, self._wardrobe, mounts, placed,
         )  # fmt: skip
-        images = self._screens[width, height].render(
-            placed.street.repeat(count),
-            placed.cameras[0],
-            camera_of_view=np.arange(count),
-            moving=Moving(np.zeros(count, np.int64), placed.looks, placed.things, self._ids[:1]),
-        )
+        screen, moving = self._screens[width, height], Moving(row, placed.looks, placed.things, self._ids[:1])
+        images = screen.render(placed.street, placed.cameras, moving, screen.images(1))
         launch(expose, count, mounts.gain[0], mounts.valid[0], images["rgb"], np.zeros((count, 3, 256), np.uint8))
         np.minimum(images["depth"], np.float32(self.params.far), out=images["depth"])
         return images
 
 
-def pinhole_rig(name: str, width: int, height: int) -> RigSpec:
+def rig_of(name: str, width: int, height: int) -> RigSpec:
     """A rig by the name of a preset or of a file, with pictures of one size.
 
     Raises:
-        ValueError: where there is none, or its cameras are no pinholes without distortion.
+        ValueError: where there is none.
     """
     try:
         rig = load_rig(name) if Path(name).suffix else preset(name)
     except (KeyError, OSError):
         raise ValueError(f"rig={name!r}: neither a preset ({', '.join(PRESETS)}, room-ring-N) nor a file") from None
-    for camera in rig.cameras:
-        if camera.lens != "pinhole" or any(camera.distortion):
-            raise ValueError(f"rig={name!r}: camera {camera.name!r} must be a pinhole without distortion to be drawn")
     return rig.scaled(width, height)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from foveal.agents.networks import make_network
 from foveal.agents.rig_vision import PATCH, RigVision
 from foveal.agents.tensors import to_tensors
-from foveal.envs.rigs.world import pinhole_rig
+from foveal.envs.rigs.world import rig_of
 
 SMALL = {"width": 40, "height": 24, "streets": 1, "density": 0.0, "walkers": 2}
 
@@ -198,7 +198,7 @@ def _space(cameras, height, width):
 def _wall(size):
     """A wall 9 m in front of every camera of a rig, and nothing above the horizon's row."""
     height, width = size
-    rig = pinhole_rig("nuscenes-like", width, height)
+    rig = rig_of("nuscenes-like", width, height)
     depth = torch.full((1, 6, height, width), 9.0)
     depth[:, :, : height // 2] = 80.0
     return {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.optics.camera import Camera, through_lens
+from foveal.optics.camera import Camera, out_of_lens, through_lens
 
 CAMERAS = st.builds(
     Camera,
@@ -81,3 +81,39 @@ def test_where_a_lens_has_no_image():
     assert np.isnan(through_lens([2, 0, 1], "pinhole", (-0.1, 0, 0, 0))).all()  # folds at 1 / sqrt(0.3) = 1.83
     assert np.isfinite(through_lens([1.8, 0, 1], "pinhole", (-0.1, 0, 0, 0))).all()
     assert through_lens(np.ones((2, 3, 3)), "pinhole").shape == (2, 3, 2)
+
+
+@given(st.lists(st.floats(-0.3, 0.3), min_size=5, max_size=5), st.booleans(), st.integers(0, 2**32 - 1))
+def test_out_of_a_lens_undoes_through_it(bend, fisheye, seed):
+    lens, distortion = (
+        ("fisheye", tuple(np.array(bend[:4]) / 10)) if fisheye else ("pinhole", (*bend[:2], 0, 0, bend[4]))
+    )
+    random = np.random.default_rng(seed)
+    angle, turn = random.uniform(0, 2.0 if fisheye else 1.2, 200), random.uniform(0, 2 * np.pi, 200)
+    rays = np.stack([np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.cos(angle)], -1)
+    plane = through_lens(rays, lens, distortion)
+    seen = ~np.isnan(plane).any(-1)
+    found = out_of_lens(plane, lens, distortion)
+    assert np.isnan(found[~seen]).all()
+    lost = np.isnan(found[seen]).any(-1)
+    assert lost.mean() < 0.05  # some next to the fold
+    np.testing.assert_allclose(found[seen][~lost], rays[seen][~lost], atol=1e-3)
+    np.testing.assert_allclose(through_lens(found[seen][~lost], lens, distortion), plane[seen][~lost], atol=1e-7)
+
+
+def test_out_of_a_lens_is_what_opencv_undistorts():
+    plane = np.random.default_rng(0).uniform(-0.3, 0.3, (50, 2))
+    distortion = (-0.1, 0.03, 0.001, -0.002, -0.01)
+    expected = cv2.undistortPoints(plane[:, None], np.eye(3), np.array(distortion))[:, 0]  # in but five steps
+    found = out_of_lens(plane, "pinhole", distortion)
+    np.testing.assert_allclose(found[:, :2] / found[:, 2:], expected, atol=1e-5)
+    bend = np.array([0.05, -0.02, 0.003, 0.0])
+    expected = cv2.fisheye.undistortPoints(plane[:, None], np.eye(3), bend)[:, 0]
+    found = out_of_lens(plane, "fisheye", tuple(bend))
+    np.testing.assert_allclose(found[:, :2] / found[:, 2:], expected, atol=1e-6)
+
+
+def test_where_a_lens_puts_nothing_there_is_no_direction():
+    assert np.isnan(out_of_lens([4.0, 0], "fisheye")).all()
+    assert np.isnan(out_of_lens([1.3, 0], "pinhole", (-0.1, 0, 0, 0))).all()  # its image ends at 1.22
+    np.testing.assert_allclose(out_of_lens([[0, 0], [np.pi / 2, 0]], "fisheye"), [[0, 0, 1], [1, 0, 0]], atol=1e-12)

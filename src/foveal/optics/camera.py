@@ -115,6 +115,55 @@ def through_lens(directions: ArrayLike, lens: Lens, distortion: tuple[float, ...
     return np.asarray(plane)
 
 
+def out_of_lens(plane: ArrayLike, lens: Lens, distortion: tuple[float, ...] = ()) -> Floats:
+    """Directions that a lens puts at places in the plane at z = 1: the inverse of `through_lens`, by Newton's method.
+
+    Args:
+        plane: (..., 2) x and y, before the camera's matrix.
+        lens: Which.
+        distortion: As many coefficients as `COEFFICIENTS` allows.
+
+    Returns:
+        (..., 3) in camera coordinates, of length 1; NaN where the lens puts none.
+    """
+    plane = np.asarray(plane, np.float64)
+    angles = np.linspace(0, _fold(lens, distortion), _SAMPLES, endpoint=False)
+    spread = angles if lens == "fisheye" else np.tan(angles)
+    distance = np.hypot(*np.moveaxis(plane, -1, 0))
+    with np.errstate(all="ignore"):
+        share = np.interp(distance, _radius(angles, lens, distortion), spread, right=np.nan) / distance
+        at = plane * np.where(distance > 0, share, 1.0)[..., None]
+        for _ in range(_NEWTON_STEPS if distortion else 0):
+            image, (by_x, by_y) = _spread_image(at, lens, distortion), _slopes(at, lens, distortion)
+            x, y = np.moveaxis(plane - image, -1, 0)
+            area = by_x[..., 0] * by_y[..., 1] - by_x[..., 1] * by_y[..., 0]
+            step = np.stack([x * by_y[..., 1] - y * by_y[..., 0], y * by_x[..., 0] - x * by_x[..., 1]], -1)
+            at = at + step / area[..., None]
+        rays = _spread_rays(at, lens)
+        rays[~(np.abs(through_lens(rays, lens, distortion) - plane) < _EXACT).all(-1)] = np.nan
+    return rays
+
+
+def _spread_rays(at: Floats, lens: Lens) -> Floats:
+    """Directions (..., 3) of length 1 from where they are without distortion: angles of a fisheye, else the plane."""
+    if lens == "pinhole":
+        rays = np.concatenate([at, np.ones_like(at[..., :1])], -1)
+        return np.asarray(rays / np.linalg.norm(rays, axis=-1, keepdims=True))
+    angle = np.hypot(at[..., :1], at[..., 1:])
+    return np.concatenate([at * np.sinc(angle / math.pi), np.cos(angle)], -1)
+
+
+def _spread_image(at: Floats, lens: Lens, distortion: tuple[float, ...]) -> Floats:
+    return through_lens(_spread_rays(at, lens), lens, distortion)
+
+
+def _slopes(at: Floats, lens: Lens, distortion: tuple[float, ...]) -> list[Floats]:
+    """Change (..., 2) of the image with x and with y."""
+    steps = np.array([[_STEP, 0], [0, _STEP]])
+    ahead, behind = ([_spread_image(at + side * step, lens, distortion) for step in steps] for side in (1, -1))
+    return [(a - b) / (2 * _STEP) for a, b in zip(ahead, behind, strict=True)]
+
+
 def _radius(angle: Floats, lens: Lens, distortion: tuple[float, ...]) -> Floats:
     """How far from the middle of the plane the image is of a direction at an angle to the axis."""
     if lens == "fisheye":
@@ -130,6 +179,9 @@ def _tangential(x: Floats, y: Floats, p1: float, p2: float) -> Floats:
 
 
 _STEEPEST = math.radians(89.95)
+_SAMPLES, _NEWTON_STEPS, _STEP = 4096, 8, 1e-6
+_EXACT = 1e-7
+"""How near the image of a direction must come to a place, in units of the plane."""
 
 
 def _fold(lens: Lens, distortion: tuple[float, ...]) -> float:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from foveal.optics.camera import COEFFICIENTS, Camera, Lens, through_lens
+from foveal.optics.camera import COEFFICIENTS, Camera, Lens, out_of_lens, through_lens
 from foveal.optics.transforms import look, place
 
 Floats = NDArray[np.float64]
@@ -98,6 +98,11 @@ class RigCamera:
     def project(self, points: ArrayLike) -> Floats:
         """Pixels (..., 2), column and row, of points (..., 3) in camera coordinates; NaN where there is no image."""
         return through_lens(points, self.lens, self.distortion) * self.K[[0, 1], [0, 1]] + self.K[:2, 2]
+
+    def rays(self) -> Floats:
+        """Directions (H, W, 3) of length 1 through the pixel centres, in camera coordinates; NaN: there is none."""
+        pixels = np.stack(np.meshgrid(np.arange(self.width), np.arange(self.height)), -1)
+        return out_of_lens((pixels - self.K[:2, 2]) / self.K[[0, 1], [0, 1]], self.lens, self.distortion)
 
     def sees(self, points: ArrayLike) -> Mask:
         """Whether points (..., 3) in camera coordinates are in the picture, where the mask lets it count."""

@@ -216,7 +216,6 @@ def test_a_rig_from_a_file(tmp_path):
     ("params", "message"),
     [
         ({"rig": "nuscene-like"}, "neither a preset"),
-        ({"rig": "fisheye-four"}, "must be a pinhole"),
         ({"course": "avenu"}, "course"),
         ({"rgb": False, "depth": False}, "one of them must be True"),
         ({"width": 4}, "width"),

@@ -1,0 +1,202 @@
+"""What the cameras of a rig see, drawn at once; a picture that a lens bends is put together of straight ones.
+
+Around such a camera up to six straight pictures are drawn, the sides of a cube (those that it sees), as fine as its own
+in the middle. A pixel's colour is between the four nearest of theirs, all else is the nearest one's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from foveal.envs.rendering.renderer import Moving, Renderer
+from foveal.envs.rendering.scene import Scene
+from foveal.optics.camera import Camera
+from foveal.optics.rig import RigSpec
+
+Floats = NDArray[np.float64]
+Images = dict[str, NDArray[Any]]
+
+_SIDES = np.array(
+    [  # x, y and z of a side's camera, in coordinates of the camera itself: ahead, to the right, left, down, up, behind
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[0, 0, -1], [0, 1, 0], [1, 0, 0]],
+        [[0, 0, 1], [0, 1, 0], [-1, 0, 0]],
+        [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
+        [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
+        [[-1, 0, 0], [0, 1, 0], [0, 0, -1]],
+    ],
+    np.float64,
+)
+_NOTHING: dict[str, Any] = {"rgb": 0, "depth": np.inf, "instance": -1, "semantic": -1}
+
+
+class RigRenderer:
+    """Draws rows of K views; see `Renderer`.
+
+    The depth of a fisheye, which sees behind itself, is the distance from its centre; of a pinhole it is z-depth. Where
+    a lens bends, there are no flow and no normals.
+
+    Args:
+        scenes: See `Renderer`.
+        rig: K cameras, all of one size; those of "pinhole" without distortion are straight.
+        outputs: See `Renderer`.
+        skies: See `Renderer`.
+    """
+
+    def __init__(self, scenes: Sequence[Scene], rig: RigSpec, outputs: Sequence[str], skies: ArrayLike) -> None:
+        self.rig, self.outputs, self._skies = rig, tuple(outputs), np.asarray(skies, np.float64)
+        self._sides = None if straight(rig) else Sides.around(rig)
+        if self._sides is None:
+            cameras = [camera.camera for camera in rig.cameras]
+        else:
+            cameras, outputs = [self._sides.camera], sorted({*outputs, "depth"})
+            if unlike := sorted({*outputs} - {*_NOTHING}):
+                raise ValueError(f"{', '.join(unlike)}: rig {rig.name!r} must be of pinholes without distortion")
+        self._renderer = Renderer(scenes, cameras, outputs, skies=skies)
+        self.lenses = self._renderer.lenses
+
+    def images(self, rows: int) -> Images:
+        """Arrays for what is drawn of so many rows, to be given to `render` as `out`."""
+        views, height, width = rows * len(self.rig.cameras), self.rig.cameras[0].height, self.rig.cameras[0].width
+        drawn = self._renderer.images(0)
+        return {
+            name: np.empty((views, height, width, *drawn[name].shape[3:]), drawn[name].dtype) for name in self.outputs
+        }
+
+    def render(
+        self,
+        scene: NDArray[np.int64],
+        cameras: Floats,
+        moving: Moving,
+        out: Images,
+        before: tuple[Floats, Floats] | None = None,
+    ) -> Images:
+        """Draw.
+
+        Args:
+            scene: (R,) of each row.
+            cameras: (R, K, 4, 4) T_world_cam.
+            moving: What moves, by row: the groups (R,) of the rows.
+            out: Arrays of `images`.
+            before: For flow, the cameras (R, K, 4, 4) and what moves (G, A, 4, 4) before.
+
+        Returns:
+            `out`: arrays (R K, H, W, ...).
+        """
+        sides, rows, count = self._sides, len(scene), len(self.rig.cameras)
+        if sides is None:
+            return self._renderer.render(
+                scene.repeat(count),
+                cameras.reshape(-1, 4, 4),
+                out,
+                camera_of_view=np.tile(np.arange(count), rows),
+                moving=moving._replace(group=moving.group.repeat(count)),
+                before=None if before is None else (before[0].reshape(-1, 4, 4), before[1]),
+            )
+        drawn = self._renderer.render(
+            scene.repeat(len(sides.of)),
+            (cameras[:, sides.of] @ sides.T_cam_side).reshape(-1, 4, 4),
+            moving=moving._replace(group=moving.group.repeat(len(sides.of))),
+        )
+        images = sides.bent({name: image.reshape(rows, -1, *image.shape[3:]) for name, image in drawn.items()})
+        if "rgb" in images:
+            images["rgb"] = np.where(
+                np.isinf(images["depth"])[..., None], sides.sky(cameras, self._skies[scene]), images["rgb"]
+            )
+        for name, image in out.items():
+            images[name][:, sides.blind] = _NOTHING[name]
+            image[:] = images[name].reshape(image.shape)
+        return out
+
+
+class Sides(NamedTuple):
+    """Straight pictures, F around all cameras of a rig, and where in them the cameras' own pixels are.
+
+    Attributes:
+        camera: Of each of them, S by S pixels.
+        of: (F,) the camera that each is around.
+        T_cam_side: (F, 4, 4) from a side's coordinates to its camera's.
+        corners: (4, P) int64, for the P pixels of all cameras the four nearest ones of the F S S pixels of all sides.
+        shares: (4, P, 1) float32 of these in a pixel.
+        nearest: (P,) int64, the nearest of the four.
+        per_depth: (P,) float32, depth in the camera over z-depth in the side, at the nearest pixel.
+        rays: (K, P / K, 3) directions of the pixels in coordinates of their cameras, of length 1.
+        blind: (P,) bool, pixels at which the lens shows nothing.
+    """
+
+    camera: Camera
+    of: NDArray[np.int64]
+    T_cam_side: Floats
+    corners: NDArray[np.int64]
+    shares: NDArray[np.float32]
+    nearest: NDArray[np.int64]
+    per_depth: NDArray[np.float32]
+    rays: Floats
+    blind: NDArray[np.bool_]
+
+    @classmethod
+    def around(cls, rig: RigSpec) -> Sides:
+        """The sides that a rig's cameras see; each is a pixel wider than 90 degrees, to either end."""
+        half = math.ceil(rig.K[:, [0, 1], [0, 1]].max())
+        size = 2 * half + 2
+        camera = Camera(size, size, half, half, half + 0.5, half + 0.5)
+        rays = np.stack([camera.rays() for camera in rig.cameras]).reshape(len(rig.cameras), -1, 3)  # (K, H W, 3)
+        blind = np.isnan(rays[..., 0])
+        rays[blind] = 0, 0, 1
+        side = (rays @ _SIDES[:, 2].T).argmax(-1)  # (K, H W)
+        of, seen = np.nonzero((side[..., None] == np.arange(len(_SIDES))).any(1))
+        turns = _SIDES[seen].swapaxes(1, 2)  # (F, 3, 3)
+        number = np.zeros((len(rig.cameras), len(_SIDES)), np.int64)
+        number[of, seen] = np.arange(len(of))
+        number = np.take_along_axis(number, side, 1).reshape(-1)  # (P,)
+        local = np.einsum("pji,pj->pi", turns[number], rays.reshape(-1, 3))
+        pixels = camera.project(local).clip(0, size - 1 - 1e-9)
+        first = np.floor(pixels).astype(np.int64)
+        right, down = (pixels - first).T
+        start = (number * size + first[:, 1]) * size + first[:, 0]
+        near = np.floor(pixels + 0.5).astype(np.int64)
+        straight = np.column_stack([(near - (camera.cx, camera.cy)) / half, np.ones(len(near))])
+        there = np.einsum("pij,pj->pi", turns[number], straight)
+        around = np.array([camera.lens == "fisheye" for camera in rig.cameras]).repeat(blind.shape[1])
+        T_cam_side = np.tile(np.eye(4), (len(of), 1, 1))
+        T_cam_side[:, :3, :3] = turns
+        return cls(
+            camera=camera,
+            of=of,
+            T_cam_side=T_cam_side,
+            corners=start + np.array([[0], [1], [size], [size + 1]]),
+            shares=_shares(right, down),
+            nearest=(number * size + near[:, 1]) * size + near[:, 0],
+            per_depth=np.where(around, np.linalg.norm(there, axis=-1), there[:, 2]).astype(np.float32),
+            rays=rays,
+            blind=blind.reshape(-1),
+        )
+
+    def bent(self, drawn: Images) -> Images:
+        """What the cameras see (R, P, ...), of what was drawn of all sides (R, F S S, ...)."""
+        images = {name: image[:, self.nearest] for name, image in drawn.items()}
+        images["depth"] *= self.per_depth
+        if "rgb" in drawn:
+            parts = (drawn["rgb"][:, at] * share for at, share in zip(self.corners, self.shares, strict=True))
+            images["rgb"] = (sum(parts) + np.float32(0.5)).astype(np.uint8)
+        return images
+
+    def sky(self, cameras: Floats, skies: Floats) -> NDArray[np.uint8]:
+        """The sky at all pixels (R, P, 3) of cameras (R, K, 4, 4), of skies (R, 2, 3); sides have but one a row."""
+        up = np.einsum("rki,kpi->rkp", cameras[:, :, 2, :3], self.rays).reshape(len(cameras), -1, 1)
+        return (skies[:, :1] + np.sqrt(up.clip(min=0)) * (skies[:, 1:] - skies[:, :1])).astype(np.uint8)
+
+
+def straight(rig: RigSpec) -> bool:
+    """Whether no lens of a rig bends its picture."""
+    return all(camera.lens == "pinhole" and not any(camera.distortion) for camera in rig.cameras)
+
+
+def _shares(right: Floats, down: Floats) -> NDArray[np.float32]:
+    across, along = (np.stack([1 - share, share]) for share in (right, down))
+    return (along[:, None] * across).reshape(4, -1, 1).astype(np.float32)
