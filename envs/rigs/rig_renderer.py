@@ -32,6 +32,8 @@ _SIDES = np.array(
     ],
     np.float64,
 )
+LONGEST_PX = 2048
+"""The longest focal length where a lens bends; a side is twice as wide."""
 _NOTHING: dict[str, Any] = {"rgb": 0, "depth": np.inf, "instance": -1, "semantic": -1}
 
 
@@ -141,8 +143,14 @@ class Sides(NamedTuple):
 
     @classmethod
     def around(cls, rig: RigSpec) -> Sides:
-        """The sides that a rig's cameras see; each is a pixel wider than 90 degrees, to either end."""
+        """The sides that a rig's cameras see; each is a pixel wider than 90 degrees, to either end.
+
+        Raises:
+            ValueError: for a focal length beyond `LONGEST_PX`.
+        """
         half = math.ceil(rig.K[:, [0, 1], [0, 1]].max())
+        if half > LONGEST_PX:
+            raise ValueError(f"rig {rig.name!r}: a focal length of {half} px, with a lens at most {LONGEST_PX}")
         size = 2 * half + 2
         camera = Camera(size, size, half, half, half + 0.5, half + 0.5)
         rays = np.stack([camera.rays() for camera in rig.cameras]).reshape(len(rig.cameras), -1, 3)  # (K, H W, 3)
@@ -160,8 +168,8 @@ class Sides(NamedTuple):
         right, down = (pixels - first).T
         start = (number * size + first[:, 1]) * size + first[:, 0]
         near = np.floor(pixels + 0.5).astype(np.int64)
-        straight = np.column_stack([(near - (camera.cx, camera.cy)) / half, np.ones(len(near))])
-        there = np.einsum("pij,pj->pi", turns[number], straight)
+        local = np.column_stack([(near - (camera.cx, camera.cy)) / half, np.ones(len(near))])
+        there = np.einsum("pij,pj->pi", turns[number], local)
         around = np.array([camera.lens == "fisheye" for camera in rig.cameras]).repeat(blind.shape[1])
         T_cam_side = np.tile(np.eye(4), (len(of), 1, 1))
         T_cam_side[:, :3, :3] = turns

@@ -91,6 +91,11 @@ def test_only_pinholes_have_flow_and_overlaps():
             SurroundRig(1, rig="fisheye-four", **SIZE, **{name: True})
 
 
+def test_a_lens_of_great_focal_length_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="rig 'tested': a focal length of 2049 px, with a lens at most 2048"):
+        seen(tmp_path, camera("far", distortion=(0.1, 0, 0, 0), focal=2048.5))
+
+
 def test_a_mask_changes_nothing(tmp_path):
     masked = dataclasses.replace(fisheye_four().cameras[0].scaled(96, 72), mask=np.eye(72, 96, dtype=bool))
     plain = dataclasses.replace(masked, mask=None)
