@@ -172,8 +172,8 @@ def consistency(
     counted = _counted(predicted, truth, mask, 0.0, float("inf"))
     K, T_rig_cam = _expanded(truth, K, T_rig_cam, adjacent)
 
-    def errors(*moment: Tensor) -> tuple[Tensor, ...]:
-        own, theirs, camera = _pairs(*moment, adjacent, occlusion_tolerance)
+    def errors(d: Tensor, g: Tensor, counted: Tensor, K: Tensor, T: Tensor) -> tuple[Tensor, ...]:
+        own, theirs, camera = _pairs(d, g, counted, K, T, adjacent, occlusion_tolerance)
 
         def mean(values: Tensor) -> Tensor:
             return (camera.bincount(values, len(adjacent)) / camera.bincount(minlength=len(adjacent)))[None]

@@ -25,6 +25,7 @@ from foveal.vision.depth.clips import Clips
 from foveal.vision.depth.geometry import at_stride, backproject, invert, project, relative_pose, transform
 from foveal.vision.depth.losses import LossWeights, Reprojection, reproject
 from foveal.vision.depth.network import DepthConfig, Depths, SurroundDepth
+from foveal.vision.depth.photometric import photometric
 from foveal.vision.depth.pose import PoseNetwork, rig_motion
 from foveal.vision.depth.weights import adjacent_cameras
 
@@ -257,7 +258,7 @@ class Trainer:
         # a motion that is still wrong explains less than none would, and must learn all the same
         still = torch.full_like(around.error, math.inf)
         if self.pose is None or not coarse:
-            still = losses.photometric(images[[0, 2]], target.expand(2, *target.shape))
+            still = photometric(images[[0, 2]], target.expand(2, *target.shape))
         terms = {
             "temporal": losses.temporal(_unbound(around), list(still)),
             "smoothness": losses.smoothness(disparity, target),
