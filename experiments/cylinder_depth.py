@@ -363,8 +363,8 @@ $rows
 
 The cross-view error is Abs Rel between the distances from the rig's origin that two cameras tell of the same point, by
 true correspondence, hidden ones left out. "1° off": the cameras of the test drives are turned by 1° about each axis
-(standard deviation), and nobody knows. "dropped": one camera of each test drive fails; the others' errors. Uniform and
-learned weights go on mixing its black picture in, the others leave it out.
+(standard deviation), and nobody knows. "dropped": one camera of each test drive fails, and all weights leave it out;
+the others' errors.
 
 ![Accuracy and consistency: one point for each row; rings: the same predictions, blurred]($figure_plane)
 

@@ -90,13 +90,20 @@ class CylinderAttention(nn.Module):
             return None
         return cylinder_weights(points, self.adjacent, self.reach, valid=valid)
 
-    def forward(self, features: Tensor, weights: SparseWeights | None = None, rays: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        features: Tensor,
+        weights: SparseWeights | None = None,
+        rays: Tensor | None = None,
+        valid: Tensor | None = None,
+    ) -> Tensor:
         """Mixed features (B, N, C, h, w).
 
         Args:
             features: (B, N, C, h, w) floating-point.
-            weights: What `weigh` gave for these tokens.
+            weights: What `weigh` gave for these tokens; it knows which of them are valid.
             rays: (B, N, h, w, 6) if there are ray codes: see `ego_rays`.
+            valid: (B, N) bool, false of a camera that "uniform" and "learned" weights leave alone. None: all count.
 
         Raises:
             ValueError: for shapes that do not fit, or what W needs and does not get.
@@ -105,22 +112,24 @@ class CylinderAttention(nn.Module):
             expected = f"(B, {len(self.adjacent)}, {self.channels}, h, w)"
             raise ValueError(f"features of shape {tuple(features.shape)}: must be {expected}")
         tokens: Tensor = self.before(features.flatten(3).mT)  # (B, N, M, C)
-        tokens = tokens + self._mixed(self.norm_value(tokens), weights, rays)
+        tokens = tokens + self._mixed(self.norm_value(tokens), weights, rays, valid)
         tokens = tokens + self.mlp(self.norm_mlp(tokens))
         mixed: Tensor = self.after(tokens)
         return mixed.mT.reshape(features.shape)
 
-    def _mixed(self, tokens: Tensor, weights: SparseWeights | None, rays: Tensor | None) -> Tensor:
+    def _mixed(
+        self, tokens: Tensor, weights: SparseWeights | None, rays: Tensor | None, valid: Tensor | None = None
+    ) -> Tensor:
         """W V of normalised tokens (B, N, M, C)."""
         values: Tensor = self.value(tokens)
         if self.weights == "identity":
             return values
         if self.weights == "uniform":
-            group = self.adjacent | torch.eye(len(self.adjacent), dtype=torch.bool, device=values.device)
-            share = (group / group.sum(1, keepdim=True)).to(values.dtype)
+            group = _groups(self.adjacent, valid)
+            share = (group / group.sum(-1, keepdim=True)).to(values.dtype)
             return (share @ values.mean(2))[:, :, None].expand_as(values)
         if self.learned is not None:
-            mixed: Tensor = self.learned(tokens, values, self.adjacent, rays)
+            mixed: Tensor = self.learned(tokens, values, self.adjacent, rays, valid)
             return mixed
         if weights is None:
             raise ValueError(f"weights={self.weights!r}: needs what `weigh` gives of the tokens' points")
@@ -144,19 +153,29 @@ class LearnedWeights(nn.Module):
         self.query, self.key = nn.Linear(channels, channels), nn.Linear(channels, channels)
         self.code = nn.Linear(6, channels) if ray_codes else None
 
-    def forward(self, tokens: Tensor, values: Tensor, adjacent: Tensor, rays: Tensor | None = None) -> Tensor:
-        """Mixed values (B, N, M, C) of tokens and values (B, N, M, C); rays (B, N, h, w, 6)."""
+    def forward(
+        self,
+        tokens: Tensor,
+        values: Tensor,
+        adjacent: Tensor,
+        rays: Tensor | None = None,
+        valid: Tensor | None = None,
+    ) -> Tensor:
+        """Mixed values (B, N, M, C) of tokens and values (B, N, M, C); rays (B, N, h, w, 6), valid (B, N)."""
         if self.code is not None:
             if rays is None or rays.shape[-1] != 6 or rays.flatten(2, -2).shape[:3] != tokens.shape[:3]:
                 shape = None if rays is None else tuple(rays.shape)
                 raise ValueError(f"rays {shape}: must be (B, N, h, w, 6) of these tokens, see `ego_rays`")
             tokens = tokens + self.code(rays.flatten(2, -2))
         queries, keys, values = (self._heads(x) for x in (self.query(tokens), self.key(tokens), values))
-        mixed = []
+        mixed, counted = [], None if valid is None else _groups(adjacent, valid)
         for camera, neighbours in enumerate(adjacent):
             seen = [camera, *(int(b) for b in neighbours.nonzero() if b != camera)]
             key, value = (x[:, seen].transpose(1, 2).flatten(2, 3) for x in (keys, values))  # (B, H, S M, C / H)
-            mixed.append(F.scaled_dot_product_attention(queries[:, camera], key, value).transpose(1, 2))
+            mask = None  # (B, 1, 1, S M)
+            if counted is not None:
+                mask = counted[:, camera, seen].repeat_interleave(tokens.shape[2], -1)[:, None, None]
+            mixed.append(F.scaled_dot_product_attention(queries[:, camera], key, value, mask).transpose(1, 2))
         return torch.stack(mixed, 1).flatten(3)  # (B, N, M, C)
 
     def _heads(self, x: Tensor) -> Tensor:
@@ -197,6 +216,14 @@ def estranging(adjacent: Tensor) -> Tensor:
     even = ((orders[:, :, None] > orders[:, None, :]) & upper).sum((1, 2)) % 2 == 0
     fixed = (orders == np.arange(count)).sum(1)
     return torch.from_numpy(orders[np.lexsort((fixed, even, kept))[0]]).to(adjacent.device)
+
+
+def _groups(adjacent: Tensor, valid: Tensor | None) -> Tensor:
+    """Which cameras mix (..., N, N) bool: each with itself, and adjacent ones if both are valid (B, N)."""
+    itself = torch.eye(len(adjacent), dtype=torch.bool, device=adjacent.device)
+    if valid is not None:
+        adjacent = adjacent & valid[:, :, None] & valid[:, None]
+    return adjacent | itself
 
 
 def _identity(channels: int) -> nn.Linear:

@@ -183,6 +183,7 @@ class SurroundDepth(nn.Module):
             ValueError: for shapes that do not fit, or what the configuration needs and does not get.
         """
         K, T_rig_cam = self._checked(rgb, K, T_rig_cam, valid, depth)
+        valid = None if valid is None or valid.all() else valid
         shown, K_shown = (rgb - MIDDLE) / SPREAD, K
         if mirrored is not None:
             shown, K_shown = _turned(shown, mirrored), _turned_camera(K, mirrored, rgb.shape[-1])
@@ -200,7 +201,7 @@ class SurroundDepth(nn.Module):
                 depth = first = focal / decode(self.mixer(tokens, _each_itself(tokens)))
             with torch.autocast(rgb.device.type, enabled=False):
                 weights, codes = self._placed(rgb.shape, depth, K, T_rig_cam, valid, mirrored)
-            tokens = self.mixer(tokens, weights, codes)
+            tokens = self.mixer(tokens, weights, codes, valid)
         disparity = decode(tokens)
         return Depths(focal / disparity, disparity, first)
 

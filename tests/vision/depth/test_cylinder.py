@@ -10,6 +10,7 @@ from foveal.vision.depth.weights import cylinder_weights
 from .rigs import nuscenes, walled
 
 KINDS = ("cylinder", "identity", "uniform", "permuted", "learned")
+ONE_DROPPED = torch.tensor([[True, True, True, False, True, True]])
 RING = torch.tensor([[abs(a - b) in (1, 5) for a in range(6)] for b in range(6)])
 K, T = nuscenes(96, 160, True)
 _, K = at_stride(torch.ones(6, 96, 160, dtype=torch.float64), K, 8)
@@ -70,12 +71,13 @@ def test_who_is_seen_by_whom(kind):
         assert differs.tolist() == (related[:, b] | (torch.arange(6) == b)).tolist()
 
 
-def test_uniform_weights_are_the_mean_over_three_cameras():
+def test_uniform_weights_are_the_mean_over_three_cameras_or_those_of_them_that_work():
     attention = block("uniform")
     tokens = torch.randn(1, 6, 240, 8)
-    mixed = attention._mixed(tokens, None, None)
     values = attention.value(tokens)
-    torch.testing.assert_close(mixed[0, 2, 7], values[0, [1, 2, 3]].mean((0, 1)))
+    for valid, near in ((None, [1, 2, 3]), (ONE_DROPPED, [1, 2])):
+        mixed = attention._mixed(tokens, None, None, valid)
+        torch.testing.assert_close(mixed[0, 2, 7], values[0, near].mean((0, 1)))
 
 
 def test_a_permutation_makes_no_neighbours_of_neighbours_where_it_can():
@@ -116,13 +118,14 @@ def test_learned_weights_use_rays_if_told_to():
         attention(features, rays=rays[:, :5])
 
 
-def test_learned_attention_is_softmax_over_three_cameras():
+def test_learned_attention_is_softmax_over_three_cameras_or_those_of_them_that_work():
     attention = block("learned", heads=1)
     tokens = torch.randn(1, 6, 4, 8)
-    mixed = attention._mixed(tokens, None, None)
-    near = tokens[0, [0, 1, 5]].reshape(12, 8)
-    scores = attention.learned.query(tokens[0, 0]) @ attention.learned.key(near).T / 8**0.5
-    torch.testing.assert_close(mixed[0, 0], scores.softmax(-1) @ attention.value(near))
+    for valid, near in ((None, [1, 2, 3]), (ONE_DROPPED, [1, 2])):
+        mixed = attention._mixed(tokens, None, None, valid)
+        seen = tokens[0, near].flatten(0, 1)
+        scores = attention.learned.query(tokens[0, 2]) @ attention.learned.key(seen).T / 8**0.5
+        torch.testing.assert_close(mixed[0, 2], scores.softmax(-1) @ attention.value(seen))
 
 
 def test_what_does_not_fit_is_named():
