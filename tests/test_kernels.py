@@ -75,7 +75,7 @@ def test_cache_folder_follows_kernel_sources_and_no_others(tree):
             with open(package / name, "a") as file:
                 file.write("# edited\\n")
         edit("envs/scene.py")
-        edit("envs/rng.py")
+        edit("rng.py")
         edit("kernels.py")
         edit("envs/driving/collisions.py")
         print(cache_folder().name)
@@ -176,7 +176,7 @@ def test_a_world_imports_with_no_folder_to_write_to_and_one_warning():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             from foveal.envs.driving import highway
-            from foveal.envs.rng import philox
+            from foveal.rng import philox
         print(len(caught), "%x %x" % philox(*np.zeros(3, np.uint64)))
         """,
         HOME=NOWHERE,

@@ -33,8 +33,8 @@ from foveal.envs.driving.traffic import (
     X,
     Y,
 )
-from foveal.envs.rng import uniform
 from foveal.kernels import kernel
+from foveal.rng import uniform
 
 SPEED_LIMIT = 30.0  # m/s
 REWARD_TERMS = ("collision_reward", "right_lane_reward", "high_speed_reward", "on_road_reward")

@@ -5,8 +5,6 @@ Random numbers come from each row's own stream, so that a seed fixes an episode 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from foveal.envs.driving import traffic as tr
@@ -14,8 +12,8 @@ from foveal.envs.driving.lanes import from_lane, heading_at
 from foveal.envs.driving.motion import speed_to_index
 from foveal.envs.driving.navigation import settle
 from foveal.envs.driving.temperaments import DRAWN, make_driver, pick, set_exponent, set_gain
-from foveal.envs.rng import uniform
 from foveal.kernels import kernel
+from foveal.rng import normal, uniform
 
 _DEFAULT_FEATURES = np.array(list(tr.DRIVER_DEFAULTS))
 _DEFAULT_VALUES = np.array(list(tr.DRIVER_DEFAULTS.values()))
@@ -52,9 +50,9 @@ def draw(drive, r):
 
 @kernel
 def draw_normal(drive, r):
-    """The next random number of row `r`'s episode with mean 0 and standard deviation 1 (Box and Muller)."""
-    radius = math.sqrt(-2 * math.log(1 - draw(drive, r)))
-    return radius * math.cos(2 * np.pi * draw(drive, r))
+    """The next random number of row `r`'s episode with mean 0 and standard deviation 1; see `foveal.rng.normal`."""
+    drive.draws[r] += 2
+    return normal(drive.seed[r], drive.episode[r], drive.draws[r] - 2)
 
 
 @kernel

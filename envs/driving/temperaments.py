@@ -26,8 +26,8 @@ from foveal.envs.driving.traffic import (
     MIN_GAIN,
     TIME_GAP,
 )
-from foveal.envs.rng import uniform
 from foveal.kernels import kernel
+from foveal.rng import uniform
 
 DRIVERS = ("idm", "linear", "aggressive", "defensive")
 _FEATURES = np.array(

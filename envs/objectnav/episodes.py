@@ -23,8 +23,8 @@ from foveal.envs.objectnav.navigation import distance_at
 from foveal.envs.objectnav.obstacles import HEADINGS, MOVE_M, move_ahead
 from foveal.envs.objectnav.sights import X, Y
 from foveal.envs.objectnav.visibility import is_found
-from foveal.envs.rng import uniform
 from foveal.kernels import kernel
+from foveal.rng import uniform
 
 ACTIONS = ("MoveAhead", "RotateLeft", "RotateRight", "LookUp", "LookDown", "End")
 """In the order of `expert.MOVE_AHEAD` and the others."""

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.rng import uniform
 from foveal.kernels import kernel
+from foveal.rng import normal, uniform
 
 AXLE_M = 1.4
 """How far the middle of the rear axle, the origin of a rig, is behind a car's middle."""
@@ -164,24 +164,17 @@ def mount_rows(start, stop, rows, seed, episode, nominal, faults, mounts):
             mounts.valid[r, c] = np.int8(c != failing)
             _turn(
                 nominal[c],
-                faults.calibration_angle * _normal(seed[r], episode[r], first),
-                faults.calibration_angle * _normal(seed[r], episode[r], first + 2),
-                faults.calibration_angle * _normal(seed[r], episode[r], first + 4),
+                faults.calibration_angle * normal(seed[r], episode[r], first),
+                faults.calibration_angle * normal(seed[r], episode[r], first + 2),
+                faults.calibration_angle * normal(seed[r], episode[r], first + 4),
                 mounts.pose[r, c],
             )
-            stops = faults.exposure * _normal(seed[r], episode[r], first + 6)
+            stops = faults.exposure * normal(seed[r], episode[r], first + 6)
             for i in range(3):
-                shift = faults.calibration_shift * _normal(seed[r], episode[r], first + 8 + 2 * i)
+                shift = faults.calibration_shift * normal(seed[r], episode[r], first + 8 + 2 * i)
                 mounts.pose[r, c, i, 3] = nominal[c, i, 3] + shift
-                tint = faults.white_balance * _normal(seed[r], episode[r], first + 14 + 2 * i)
+                tint = faults.white_balance * normal(seed[r], episode[r], first + 14 + 2 * i)
                 mounts.gain[r, c, i] = 2.0**stops * math.exp(tint)
-
-
-@kernel
-def _normal(seed, episode, index):
-    """A number of mean 0 and standard deviation 1 (Box and Muller), of two draws."""
-    radius = math.sqrt(-2 * math.log(1 - uniform(seed, episode, index)))
-    return radius * math.cos(2 * np.pi * uniform(seed, episode, index + 1))
 
 
 @kernel

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.envs.rng import uniform
 from foveal.envs.visual_search.paradigms import PX_PER_DEG, Condition, Look
 from foveal.kernels import kernel
+from foveal.rng import uniform
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -40,7 +40,6 @@ from numpy.typing import NDArray
 
 from foveal.envs.batch import Infos, Rows
 from foveal.envs.overlay import Annotation
-from foveal.envs.rng import uniform
 from foveal.envs.single import SingleEnv
 from foveal.envs.visual_search.banks import HEIGHT, WIDTH, Bank, bank_of, grey
 from foveal.envs.visual_search.gaze import LEVELS, Floats, GazeWorld
@@ -48,6 +47,7 @@ from foveal.envs.visual_search.params import SceneSearchParams
 from foveal.envs.visual_search.views import SearchScene, draw
 from foveal.kernels import kernel, launch
 from foveal.optics.eye import Eye
+from foveal.rng import uniform
 
 COLUMNS, ROWS = 8, 6
 """Of cells."""

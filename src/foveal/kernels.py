@@ -30,7 +30,7 @@ import numpy as np
 # allows 8 comparisons, and a loop over a vehicle's features needs more.
 llvm.set_option("", "-runtime-memory-check-threshold=128")
 
-_KERNEL_PACKAGES = ("foveal", "foveal.envs", "foveal.optics", "foveal.vision.depth")
+_KERNEL_PACKAGES = ("foveal", "foveal.envs", "foveal.optics", "foveal.vision")
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -5,7 +5,8 @@ environment's own kind. What a row gets depends on its own seed and observations
 """
 
 from foveal.vision.wrappers.denoised import DenoisedObservation
-from foveal.vision.wrappers.depth import DepthNoise, DepthObservation
+from foveal.vision.wrappers.depth import DepthObservation
+from foveal.vision.wrappers.depth_noise import DepthNoise
 from foveal.vision.wrappers.foveated import FoveatedObservation
 from foveal.vision.wrappers.observation import Perceived, Percept, VectorPerceived
 from foveal.vision.wrappers.semantic import SemanticObservation

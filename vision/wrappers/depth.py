@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
+from foveal.vision.wrappers.depth_noise import FAR_M, DepthNoise
 from foveal.vision.wrappers.observation import (
     Arrays,
     Moments,
@@ -24,103 +24,7 @@ from foveal.vision.wrappers.observation import (
     perceived,
 )
 
-Floats = NDArray[np.float32]
 SOURCES = ("oracle", "noisy", "model:PATH")
-FAR_M = 80.0
-"""Where depth ends in a world that does not say."""
-
-
-@dataclass(frozen=True)
-class DepthNoise:
-    """Errors of depth. In this order: blur, a factor for each image, noise of pixels, range, holes.
-
-    The factor of a camera is ``exp(scale_sigma (√(1 - ι) z_rig + √ι z_camera))`` with standard normal z and
-    ι = `inconsistency`. Its distribution is log-normal with the same parameters whatever ι is, so that ι moves
-    disagreement between cameras (from one factor for the whole rig, 0, to one for each camera, 1) and leaves each
-    pixel's distribution of errors, hence every expected error of single images, exactly where it was.
-
-    Each kind of error has random numbers of its own: to change one parameter leaves the draws of the others.
-
-    Attributes:
-        relative_sigma: Of each pixel's relative error: depth times 1 + σ z.
-        additive_sigma_m: Of each pixel's absolute error, metres.
-        scale_sigma: Of the logarithm of the factors.
-        inconsistency: ι in [0, 1]: the part of that logarithm's variance which each camera has for itself.
-        scale_per: When new factors are drawn, at each ``"step"`` or ``"episode"``.
-        blur_px: Standard deviation of a Gaussian blur, pixels: edges bleed.
-        dropped: Probability that a patch has no depth, which is told as 0.
-        patch_px: Width and height of the patches, pixels.
-
-    Raises:
-        ValueError: naming a value out of range.
-    """
-
-    relative_sigma: float = 0.05
-    additive_sigma_m: float = 0.0
-    scale_sigma: float = 0.1
-    inconsistency: float = 0.0
-    scale_per: str = "step"
-    blur_px: float = 0.0
-    dropped: float = 0.0
-    patch_px: int = 8
-
-    def __post_init__(self) -> None:
-        for name in ("relative_sigma", "additive_sigma_m", "scale_sigma", "blur_px"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least 0, and finite")
-        for name in ("inconsistency", "dropped"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be in [0, 1]")
-        if self.scale_per not in ("step", "episode"):
-            raise ValueError(f"scale_per={self.scale_per!r}: must be 'step' or 'episode'")
-        if self.patch_px < 1:
-            raise ValueError(f"patch_px={self.patch_px}: must be at least 1")
-
-    def add(self, depth: Floats, moments: Moments, far_m: float = FAR_M, salt: int = 0) -> Floats:
-        """Depth with errors.
-
-        Args:
-            depth: (N, H, W), or (N, C, H, W) of rigs, z-depth m.
-            moments: (N, 3): seed, episode and step; they decide the errors of a row.
-            far_m: Where depth ends.
-            salt: Tells apart what has the same moments; below 2^32.
-
-        Returns:
-            As many float32, in [0, far_m].
-        """
-        noisy = depth.astype(np.float32)  # a copy
-        if self.blur_px:
-            from scipy.ndimage import gaussian_filter
-
-            noisy = gaussian_filter(noisy, self.blur_px, mode="nearest", axes=(-2, -1))
-        for row, moment in zip(noisy, moments.tolist(), strict=True):
-            self._spoil(row, (moment[0], moment[1]), moment[2], far_m, salt)
-        return noisy
-
-    def _spoil(self, depth: Floats, key: tuple[int, int], step: int, far_m: float, salt: int) -> None:
-        """Add all but the blur to one row, in place."""
-
-        def draws(kind: int, step: int = step) -> np.random.Generator:
-            return np.random.Generator(np.random.Philox(key=key, counter=(0, kind, salt, step)))
-
-        if self.scale_sigma:
-            depth *= self._factors(draws(0, step if self.scale_per == "step" else 0), depth.shape[:-2])
-        if self.relative_sigma:
-            depth *= 1 + np.float32(self.relative_sigma) * draws(1).standard_normal(depth.shape, np.float32)
-        if self.additive_sigma_m:
-            depth += np.float32(self.additive_sigma_m) * draws(2).standard_normal(depth.shape, np.float32)
-        np.clip(depth, 0, far_m, out=depth)
-        if self.dropped:
-            patches = tuple(-(-side // self.patch_px) for side in depth.shape[-2:])
-            holes = draws(3).random((*depth.shape[:-2], *patches)) < self.dropped
-            holes = holes.repeat(self.patch_px, -2).repeat(self.patch_px, -1)
-            depth[holes[..., : depth.shape[-2], : depth.shape[-1]]] = 0
-
-    def _factors(self, generator: np.random.Generator, cameras: tuple[int, ...]) -> Floats:
-        rig, each = generator.standard_normal(), generator.standard_normal(cameras)
-        log = np.sqrt(1 - self.inconsistency) * rig + np.sqrt(self.inconsistency) * each
-        factors: Floats = np.exp(self.scale_sigma * log)[..., None, None].astype(np.float32)
-        return factors
 
 
 def DepthObservation(

@@ -28,8 +28,8 @@ from foveal.envs.driving.traffic import (
     X,
     Y,
 )
-from foveal.envs.rng import uniform
 from foveal.kernels import LIGHT, kernel, launch
+from foveal.rng import uniform
 
 ATTRIBUTES = ("state", "derivative", "reference_state")
 FARTHEST_START = 1000.0  # m from the world's origin

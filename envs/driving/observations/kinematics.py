@@ -38,8 +38,8 @@ from foveal.envs.driving.traffic import (
     wrap_to_pi,
 )
 from foveal.envs.params import did_you_mean
-from foveal.envs.rng import uniform
 from foveal.kernels import kernel, launch
+from foveal.rng import uniform
 
 PERCEPTION_DISTANCE = 5.0 * MAX_SPEED  # m
 _UNIT = ("presence", "cos_h", "sin_h", "cos_d", "sin_d")

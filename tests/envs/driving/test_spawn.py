@@ -11,7 +11,7 @@ from scipy import stats
 
 import foveal  # noqa: F401 (registers the ids)
 from foveal.envs.driving import traffic
-from foveal.envs.rng import philox, uniform
+from foveal.rng import philox, uniform
 
 ALPHA = 1e-3  # of the whole family of tests of one configuration; the seeds are fixed, so the outcome is too
 CONFIGURATIONS = {

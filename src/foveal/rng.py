@@ -7,6 +7,8 @@ known-answer vectors of the Random123 distribution.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from foveal.kernels import kernel
@@ -44,3 +46,13 @@ def uniform(seed, episode, index):
     """Draw number `index` of an episode, a float64 in [0, 1) with 53 random bits."""
     bits, _ = philox(np.uint64(seed), np.uint64(index), np.uint64(episode))
     return np.float64(bits >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@kernel
+def normal(seed, episode, index):
+    """A number of mean 0 and standard deviation 1, of draws `index` and the next one.
+
+    Source: Box and Muller (Annals of Mathematical Statistics 29, 1958).
+    """
+    radius = math.sqrt(-2 * math.log(1 - uniform(seed, episode, index)))
+    return radius * math.cos(2 * np.pi * uniform(seed, episode, index + 1))
