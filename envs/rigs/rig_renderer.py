@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from foveal.envs.rendering.renderer import Moving, Renderer
 from foveal.envs.rendering.scene import Scene
+from foveal.kernels import kernel, launch
 from foveal.optics.camera import Camera
 from foveal.optics.rig import RigSpec
 
@@ -105,15 +106,33 @@ class RigRenderer:
             (cameras[:, sides.of] @ sides.T_cam_side).reshape(-1, 4, 4),
             moving=moving._replace(group=moving.group.repeat(len(sides.of))),
         )
-        images = sides.bent({name: image.reshape(rows, -1, *image.shape[3:]) for name, image in drawn.items()})
-        if "rgb" in images:
-            images["rgb"] = np.where(
-                np.isinf(images["depth"])[..., None], sides.sky(cameras, self._skies[scene]), images["rgb"]
-            )
+        images = {name: image.reshape(rows, -1, *image.shape[3:]) for name, image in drawn.items()}
+        depth = images["depth"].take(sides.nearest, 1) * sides.per_depth
         for name, image in out.items():
-            images[name][:, sides.blind] = _NOTHING[name]
-            image[:] = images[name].reshape(image.shape)
+            of_rows = image.reshape(rows, -1, *image.shape[3:])
+            if name == "rgb":
+                skies = self._skies[scene]
+                launch(blend_views, rows * count, sides.blend, cameras, skies, images[name], depth, of_rows, grain=1)
+            elif name == "depth":
+                of_rows[:] = depth
+            else:
+                images[name].take(sides.nearest, 1, of_rows, "clip")
+            of_rows[:, sides.blind] = _NOTHING[name]
         return out
+
+
+class Blend(NamedTuple):
+    """What colours are made of, at the P pixels of K cameras.
+
+    Attributes:
+        corners: (P, 4) int64, the four nearest pixels of all sides.
+        shares: (P, 4) float32 of these.
+        rays: (K, P / K, 3) directions in coordinates of the cameras, of length 1.
+    """
+
+    corners: NDArray[np.int64]
+    shares: NDArray[np.float32]
+    rays: Floats
 
 
 class Sides(NamedTuple):
@@ -123,23 +142,19 @@ class Sides(NamedTuple):
         camera: Of each of them, S by S pixels.
         of: (F,) the camera that each is around.
         T_cam_side: (F, 4, 4) from a side's coordinates to its camera's.
-        corners: (4, P) int64, for the P pixels of all cameras the four nearest ones of the F S S pixels of all sides.
-        shares: (4, P, 1) float32 of these in a pixel.
-        nearest: (P,) int64, the nearest of the four.
+        blend: What the colours of the P pixels of all cameras are made of.
+        nearest: (P,) int64, the nearest of the F S S pixels of all sides.
         per_depth: (P,) float32, depth in the camera over z-depth in the side, at the nearest pixel.
-        rays: (K, P / K, 3) directions of the pixels in coordinates of their cameras, of length 1.
-        blind: (P,) bool, pixels at which the lens shows nothing.
+        blind: (B,) int64, pixels at which the lens shows nothing.
     """
 
     camera: Camera
     of: NDArray[np.int64]
     T_cam_side: Floats
-    corners: NDArray[np.int64]
-    shares: NDArray[np.float32]
+    blend: Blend
     nearest: NDArray[np.int64]
     per_depth: NDArray[np.float32]
-    rays: Floats
-    blind: NDArray[np.bool_]
+    blind: NDArray[np.int64]
 
     @classmethod
     def around(cls, rig: RigSpec) -> Sides:
@@ -177,27 +192,44 @@ class Sides(NamedTuple):
             camera=camera,
             of=of,
             T_cam_side=T_cam_side,
-            corners=start + np.array([[0], [1], [size], [size + 1]]),
-            shares=_shares(right, down),
+            blend=Blend(start[:, None] + (0, 1, size, size + 1), _shares(right, down), rays),
             nearest=(number * size + near[:, 1]) * size + near[:, 0],
             per_depth=np.where(around, np.linalg.norm(there, axis=-1), there[:, 2]).astype(np.float32),
-            rays=rays,
-            blind=blind.reshape(-1),
+            blind=np.flatnonzero(blind),
         )
 
-    def bent(self, drawn: Images) -> Images:
-        """What the cameras see (R, P, ...), of what was drawn of all sides (R, F S S, ...)."""
-        images = {name: image[:, self.nearest] for name, image in drawn.items()}
-        images["depth"] *= self.per_depth
-        if "rgb" in drawn:
-            parts = (drawn["rgb"][:, at] * share for at, share in zip(self.corners, self.shares, strict=True))
-            images["rgb"] = (sum(parts) + np.float32(0.5)).astype(np.uint8)
-        return images
 
-    def sky(self, cameras: Floats, skies: Floats) -> NDArray[np.uint8]:
-        """The sky at all pixels (R, P, 3) of cameras (R, K, 4, 4), of skies (R, 2, 3); sides have but one a row."""
-        up = np.einsum("rki,kpi->rkp", cameras[:, :, 2, :3], self.rays).reshape(len(cameras), -1, 1)
-        return (skies[:, :1] + np.sqrt(up.clip(min=0)) * (skies[:, 1:] - skies[:, :1])).astype(np.uint8)
+@kernel
+def blend_views(start, stop, blend, cameras, skies, drawn, depth, out):
+    """Row kernel: colours of views, between those of the four nearest pixels; the sky's where nothing is.
+
+    Args:
+        start: First view.
+        stop: Last one, plus one.
+        blend: `Blend`.
+        cameras: (R, K, 4, 4) T_world_cam.
+        skies: (R, 2, 3) colours at the horizon and above; the sides' own have but one camera's way up.
+        drawn: (R, F S S, 3) uint8 of all sides.
+        depth: (R, P) float32, inf where nothing is.
+        out: Out (R, P, 3) uint8.
+    """
+    count, pixels = blend.rays.shape[:2]
+    for view in range(start, stop):
+        r, k = view // count, view % count
+        seen, sky, above = drawn[r], skies[r], cameras[r, k, 2]
+        for q in range(pixels):
+            p = k * pixels + q
+            if np.isinf(depth[r, p]):
+                ray = blend.rays[k, q]
+                up = math.sqrt(max(above[0] * ray[0] + above[1] * ray[1] + above[2] * ray[2], 0.0))
+                for i in range(3):
+                    out[r, p, i] = np.uint8(sky[0, i] + up * (sky[1, i] - sky[0, i]))
+                continue
+            at, shares = blend.corners[p], blend.shares[p]
+            for i in range(3):
+                colour = shares[0] * seen[at[0], i] + shares[1] * seen[at[1], i]
+                colour += shares[2] * seen[at[2], i] + shares[3] * seen[at[3], i]
+                out[r, p, i] = np.uint8(colour + 0.5)
 
 
 def straight(rig: RigSpec) -> bool:
@@ -206,5 +238,5 @@ def straight(rig: RigSpec) -> bool:
 
 
 def _shares(right: Floats, down: Floats) -> NDArray[np.float32]:
-    across, along = (np.stack([1 - share, share]) for share in (right, down))
-    return (along[:, None] * across).reshape(4, -1, 1).astype(np.float32)
+    across, along = (np.stack([1 - share, share], -1) for share in (right, down))  # (P, 2)
+    return (along[:, :, None] * across[:, None]).reshape(-1, 4).astype(np.float32)

@@ -200,6 +200,7 @@ def _pairs(
     """Points (P, 3) in rig coordinates that a camera and a neighbour tell of a moment (1, N, ...); its number (P,)."""
     own, theirs = [predicted.new_empty(0, 3)], [predicted.new_empty(0, 3)]
     cameras = [adjacent.new_empty(0, dtype=torch.int64)]
+    points = transform(T_rig_cam[0], backproject(predicted[0], K[0]))  # (N, H, W, 3)
     for a, b in adjacent.nonzero().tolist():
         if a == b:
             continue
@@ -210,7 +211,7 @@ def _pairs(
         v, u = v[kept], u[kept]
         rays = (pixels[seen] - K[0, b, :2, 2]) / K[0, b][[0, 1], [0, 1]]
         local = torch.cat([rays, torch.ones_like(rays[:, :1])], -1) * predicted[0, b, v, u, None]
-        own.append(transform(T_rig_cam[0, a], backproject(predicted[0, a], K[0, a])[seen[0]][None])[0])
+        own.append(points[a][seen[0]])
         theirs.append(transform(T_rig_cam[0, b], local[None])[0])
         cameras.append(torch.full_like(u, a))
     return torch.cat(own), torch.cat(theirs), torch.cat(cameras)
