@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from foveal.envs.rigs.views import arranged, coloured
@@ -40,6 +41,9 @@ def plane(results: Results) -> Figure:
         axes.plot(accuracy.mean(), blurred, marker, color=colour, fillstyle="none", markersize=5, alpha=0.6)
     plain(axes)
     axes.set(xscale="log", yscale="log", xlabel="Abs Rel in overlaps [1]", ylabel="cross-view error [1]")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set(major_locator=LogLocator(subs=(1, 1.5, 2, 3, 4, 6, 8)), major_formatter="{x:g}")
+        axis.set(minor_locator=NullLocator())
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=7.5, loc="outside right upper")
     return figure
 

@@ -64,11 +64,11 @@ def _strip(axes: Axes, finding: Finding) -> None:
     axes.text(-0.03, 0.35, estimand, transform=axes.transAxes, ha="right", va="top", size=7.5, color=_PALE)
     axes.text(1.03, 0.75, finding.verdict, transform=axes.transAxes, va="center", weight="bold", color=colour)
     if finding.value is None or finding.ci_low is None or finding.ci_high is None:
-        axes.text(1.03, -0.1, "no interval yet", transform=axes.transAxes, va="center", size=7.5, color=_PALE)
+        axes.text(1.03, 0.2, "no interval yet", transform=axes.transAxes, va="center", size=7.5, color=_PALE)
         axes.set_xticks([])
         return
     told = f"{finding.value:.3g} [{finding.ci_low:.3g}, {finding.ci_high:.3g}]".replace("-", "−")
-    axes.text(1.03, -0.1, told, transform=axes.transAxes, va="center", size=7.5, color=_PALE)
+    axes.text(1.03, 0.2, told, transform=axes.transAxes, va="center", size=7.5, color=_PALE)
     places = [finding.ci_low, finding.ci_high, *claim.edges]
     room = 0.15 * (max(places) - min(places)) or 1.0
     low, high = min(places) - room, max(places) + room

@@ -48,6 +48,8 @@ class DepthConfig:
             camera of `rig_presets.nuscenes_like` at 160 pixels width; of other sizes, it is to be scaled along.
         channels: Of features at strides 2, 4, 8 and 16.
         stride: Of the tokens that are mixed, px: 4, 8 or 16.
+        leak: Slope below 0 of the last activation. At 0 all of its features may fall silent early in training without
+            truth, for good: the network then tells one depth for everything.
     """
 
     mixing: Literal["none"] | Mixing = "cylinder"
@@ -62,6 +64,7 @@ class DepthConfig:
     fx_ref: float = 126.64
     channels: tuple[int, int, int, int] = (24, 40, 64, 96)
     stride: int = 8
+    leak: float = 0.1
 
     def __post_init__(self) -> None:
         for name, choices in (("mixing", ("none", *get_args(Mixing))), ("positions", get_args(Positions))):
@@ -71,6 +74,8 @@ class DepthConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                 raise ValueError(f"{name}={value!r}: must be a positive number")
+        if isinstance(self.leak, bool) or not isinstance(self.leak, int | float) or not 0 <= self.leak < 1:
+            raise ValueError(f"leak={self.leak!r}: must be in [0, 1)")
         if self.farthest_m <= self.nearest_m:
             raise ValueError(f"farthest_m={self.farthest_m}: must be greater than nearest_m={self.nearest_m}")
         if len(self.channels) != 4 or not all(type(c) is int and 8 <= c <= 1024 and c % 8 == 0 for c in self.channels):
@@ -311,6 +316,7 @@ class Decoder(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(config.channels[k], widths[k], 1) for k in finer)
         self.blend = nn.ModuleList(nn.Conv2d(widths[k], widths[k], 3, padding=1) for k in finer)
         self.head = nn.Conv2d(widths[0], 1, 3, padding=1)
+        self.leak = config.leak
         self.least, self.most = 1 / config.farthest_m, 1 / config.nearest_m
         inside = config.nearest_m < FIRST_M < config.farthest_m
         first = FIRST_M if inside else math.sqrt(config.nearest_m * config.farthest_m)
@@ -326,7 +332,7 @@ class Decoder(nn.Module):
             x = F.interpolate(up(F.relu(x)), scale_factor=2.0, mode="nearest") + lateral(F.relu(skip))
             x = x + blend(F.relu(x))
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 would have steps of 1 % in depth
-            share = torch.sigmoid(self.head(F.relu(x).float()) + self.start)
+            share = torch.sigmoid(self.head(F.leaky_relu(x, self.leak).float()) + self.start)
         share = F.interpolate(share, scale_factor=2.0, mode="bilinear", align_corners=False).squeeze(1)
         disparity: Tensor = self.least + (self.most - self.least) * share
         return disparity

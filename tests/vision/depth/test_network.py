@@ -187,6 +187,17 @@ def test_rays_are_those_of_the_pixels():
     torch.testing.assert_close(pixel, torch.tensor([31.0, 7.0, 1.0]), atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("leak", [0.0, 0.1])
+def test_a_decoder_that_fell_silent_learns_again_only_if_its_last_activation_leaks(leak):
+    net, K, T = network(mixing="none", leak=leak)
+    with torch.no_grad():
+        net.decoder.lateral[-1].bias.fill_(-50)  # all features below 0
+    depth = net(images(), K, T).depth
+    depth.sum().backward()
+    assert (depth.std((2, 3)) > 1e-5).all() == (leak > 0)
+    assert (net.encoder.stem.weight.grad.abs().sum() > 0) == (leak > 0)
+
+
 def test_depth_can_be_learnt_from_truth():
     K, T, adjacent = rig()
     torch.manual_seed(0)
@@ -215,6 +226,7 @@ def test_depth_can_be_learnt_from_truth():
         ({"farthest_m": 0.5}, r"farthest_m=0.5: must be greater than nearest_m=1.0"),
         ({"channels": (8, 8, 8)}, r"channels=\(8, 8, 8\): must be four multiples of 8"),
         ({"stride": 32}, "stride=32: must be 4, 8 or 16"),
+        ({"leak": 1.0}, r"leak=1.0: must be in \[0, 1\)"),
         ({"heads": 3}, "heads=3: must divide 64"),
         ({"ray_codes": True}, "ray_codes=True: only learned mixing has them"),
     ],
