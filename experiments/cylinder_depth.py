@@ -351,6 +351,7 @@ name says:
   learned: attention instead of fixed weights; with ray codes it is told where each token looks.
 - constant range: points are put 20 m away along their rays, without a first pass. true positions: they are told.
 - supervised: the same network learns from true depth. half sigma, twice sigma, cut-off at 3 sigma: the reach.
+- leak: the last activation lets a tenth of what is below 0 pass. These two rows were added when the others were done.
 - no spatial losses: only those within each camera over time, and smoothness. The car drives at 8 m/s throughout, 0.8 m
   from picture to picture; the second network begins with 0.5 m forward, and depth with 12 m, so that without spatial
   losses the scale is what these leave.
@@ -362,6 +363,23 @@ Fixed before the runs, in `experiments/cylinder_depth.py`, with the rule by whic
 ![The claims, each with its interval and the side on which it would have to lie]($figure_claims)
 
 $claims
+
+## What it shows
+
+By the block cameras disagree on 7.5 % of a point's distance instead of 13 %: 43 % less than without a block and 41 %
+less than by one that mixes nothing, in all ten seeds. Wrong cameras and uniform weights do not bring that; points at a
+constant 20 m along the rays do, and true positions bring no more: where exactly the first pass puts a token matters
+little at this resolution.
+
+Eight of the 82 trainings without truth and without leak died, whatever the mixing: early on all features before the
+last layer fell below 0, where a ReLU passes nothing on, and such a network tells one depth for everything. One of them
+(none and identity in seed 7, the cylinder in seed 1) is enough to leave accuracy and driving open. Its cameras disagree
+on 9 %, less than those of good networks without a block: consistency alone is no sign of accuracy.
+
+With leak, the default since, none of 20 died, and means over seeds tell more, though they decide no claim: without a
+block and with the cylinder the cameras disagree on 13.5 and 7.6 %, Abs Rel is .29 and .31, in overlaps .21 and .19
+(lower in eight of ten seeds), scales are 7 and 8 % too large, and an agent arrives in 54 and 56 %. So consistency comes
+at equal accuracy, with a little of it in overlaps, and one drives no better by it.
 
 ## Rows
 
@@ -383,7 +401,10 @@ and not alone.
 
 ## What is consistency worth?
 
-`python -m foveal.experiments.surround_agent --test` drives one agent by depth from elsewhere; docs/rigs.md has its
+The columns arrived, collided and return are of one agent that drives by a network's depth, 16 episodes for each seed:
+by depth learnt without truth it arrives in half of them, with the cylinder and without; by depth learnt from truth
+nearly always, as by true depth (98 %). Here accuracy decides, not consistency.
+`python -m foveal.experiments.surround_agent --test` drives it by depth whose errors are made; docs/rigs.md has its
 table.
 
 ## Cost

@@ -40,8 +40,10 @@ from foveal.agents.rollouts import Collector, make_world
 from foveal.envs.advice import Advice, Advised, Adviser
 from foveal.envs.batch import EVALUATION_SEEDS, BatchEnv
 from foveal.envs.rigs.params import SurroundRigParams
+from foveal.experiments.depth_driving import HALF, Halved
 from foveal.experiments.gap_finder import RANGES, GapFinder
 from foveal.files import replace_file
+from foveal.vision.depth.models import load
 from foveal.vision.wrappers import DepthNoise, DepthObservation, VectorPerceived
 from foveal.vision.wrappers.observation import Arrays, Moments
 
@@ -248,7 +250,8 @@ def evaluate(
 
     Args:
         act: Agent or driver.
-        source: Of the depth, see `DepthObservation`; ``"none"``: everything is far away.
+        source: Of the depth, see `DepthObservation`; ``"none"``: everything is far away. That of a network which sees
+            twice the agent's width is halved.
         noise: Of source ``"noisy"``.
         episodes: At least 2.
         seed: The first one.
@@ -260,6 +263,8 @@ def evaluate(
         env = VectorPerceived(env, Unseeing(env.single_observation_space["depth"]))
     elif source != "oracle":  # that is the world's own
         env = DepthObservation(env, source, noise=noise)
+    if params.get("width") == HALF * SurroundRigParams().width:
+        env = VectorPerceived(env, Halved(env.single_observation_space))
     parts = [first_episodes(env, act, seed + begin) for begin in range(0, episodes, rows)]
     told = {name: np.concatenate([part[name] for part in parts])[:episodes] for name in parts[0]}
     return {"success": rate(told["success"]), "collision": rate(told["collision"]), "return": mean(told["return"])}
@@ -280,11 +285,17 @@ def table(rows: dict[str, Driven]) -> str:
 
 def test(agent: Agent, models: list[str]) -> dict[str, Driven]:
     """What an agent does by each source of depth, files of networks among them, in streets that are new to it."""
+    sizes = {path: load(path).size for path in models}  # which refuses files that are none before anyone drives
     found = {}
-    for name, (source, noise) in {**SOURCES, **{Path(path).stem: (f"model:{path}", None) for path in models}}.items():
-        world = SHOWN | ({} if source.startswith("model:") else SEEN)
-        found[name] = evaluate(agent, source, noise, episodes=EPISODES, **world)
+
+    def drive(name: str, source: str, noise: DepthNoise | None, **world: Any) -> None:
+        found[name] = evaluate(agent, source, noise, episodes=EPISODES, **SHOWN, **world)
         print(table({name: found[name]}).splitlines()[-1], file=sys.stderr, flush=True)
+
+    for path, (height, width) in sizes.items():
+        drive(Path(path).stem, f"model:{path}", None, height=height, width=width, depth=False)
+    for name, (source, noise) in SOURCES.items():
+        drive(name, source, noise, **SEEN)
     return found
 
 

@@ -30,6 +30,7 @@ from foveal.experiments.surround_agent import (
     main,
     table,
 )
+from foveal.vision.depth.models import SHIPPED
 
 SPEEDS = (0.0, 4.0, 8.0, 12.0)
 SMALL = {**SEEN, "width": 40, "height": 24, "streets": 1, "density": 0.0, "walkers": 0}
@@ -92,6 +93,23 @@ def test_without_depth_everything_is_far_away():
     evaluate(look, "none", episodes=2, **SMALL)
     evaluate(look, episodes=2, **SMALL)
     assert shown[0] == (80.0, 80.0) and shown[-1][0] < 20.0
+
+
+def test_depth_of_a_network_that_sees_twice_as_much_is_halved():
+    shapes = []
+
+    def look(seen):
+        shapes.append((seen["depth"].shape, seen["K"][0, 0, 0, 2]))
+        return np.full(len(seen["depth"]), IDLE)
+
+    short = {"duration": 2.0, "streets": 1, "width": 160, "height": 96}
+    evaluate(look, f"model:{SHIPPED}", episodes=2, depth=False, **short)
+    assert {shape for shape, _ in shapes} == {(2, 6, 48, 80)} and shapes[0][1] == pytest.approx(39, abs=1)
+
+
+def test_a_file_that_is_no_network_is_refused_before_anyone_drives():
+    with pytest.raises(OSError, match="nothing"):
+        surround_agent.test(lambda seen: pytest.fail("drives"), ["nothing.safetensors"])
 
 
 def test_a_student_does_as_it_is_told():
