@@ -379,7 +379,7 @@ on 9 %, less than those of good networks without a block: consistency alone is n
 With leak, the default since, none of 20 died, and means over seeds tell more, though they decide no claim: without a
 block and with the cylinder the cameras disagree on 13.5 and 7.6 %, Abs Rel is .29 and .31, in overlaps .21 and .19
 (lower in eight of ten seeds), scales are 7 and 8 % too large, and an agent arrives in 54 and 56 %. So consistency comes
-at equal accuracy, with a little of it in overlaps, and one drives no better by it.
+at equal accuracy, or a little better where cameras overlap, and one drives no better by it.
 
 ## Rows
 
