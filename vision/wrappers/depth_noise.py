@@ -79,7 +79,7 @@ class DepthNoise:
         Returns:
             As many float32, in [0, far_m].
         """
-        noisy = depth.astype(np.float32)  # a copy
+        noisy = np.array(depth, np.float32, order="C")
         if self.blur_px:
             from scipy.ndimage import gaussian_filter
 
@@ -90,12 +90,12 @@ class DepthNoise:
             self.scale_sigma * math.sqrt(1 - self.inconsistency),
             self.scale_sigma * math.sqrt(self.inconsistency),
             self.scale_per == "episode",
-            self.dropped,
+            float(self.dropped),
             self.patch_px,
             np.float32(far_m),
         )
         height, width = depth.shape[-2:]
-        images = noisy.reshape(len(noisy), -1, height * width)
+        images = noisy.reshape(len(noisy), math.prod(depth.shape[1:-2]), height * width)
         noise = np.empty((len(noisy), -(-height * width // 4) * 4), np.float32)
         launch(spoil_rows, len(images), np.asarray(moments, np.int64), salt, sizes, width, noise, images, grain=1)
         return noisy

@@ -70,6 +70,16 @@ def test_a_rows_noise_is_its_own(seed, rows, row, step):
     )
 
 
+def test_how_depth_lies_in_memory_does_not_matter():
+    depth = np.random.default_rng(0).uniform(1, 20, (3, 2, 6, 7)).astype(np.float32)
+    across = np.ascontiguousarray(depth.transpose(3, 1, 0, 2)).transpose(2, 1, 3, 0)
+    noise, each = DepthNoise(0.1, 0.1, 0.1, dropped=0.3, patch_px=2), moments(3)
+    assert not across.flags.c_contiguous
+    np.testing.assert_array_equal(noise.add(across, each, 20.0), noise.add(depth, each, 20.0))
+    assert (noise.add(across, each, 20.0) != depth).any() and (across == depth).all()
+    assert noise.add(depth[:0], each[:0], 20.0).shape == (0, 2, 6, 7)
+
+
 def test_noise_differs_between_seeds_episodes_steps_and_keys():
     depth = np.full((1, 8, 8), 5, np.float32)
     seen = [
