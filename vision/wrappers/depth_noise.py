@@ -167,9 +167,8 @@ def _draw(key, camera, out):
     for i in range(0, out.size, 4):
         bits = philox(key, np.uint64(i), np.uint64(camera))
         for k in range(2):
-            radius = (np.float32(bits[k] & _LOW) + _ONE) * _OF_32_BITS
+            radius = math.sqrt(_MINUS_TWO * math.log((np.float32(bits[k] & _LOW) + _ONE) * _OF_32_BITS))
             turn = np.float32(bits[k] >> _SHIFT) * _TURN_OF_32_BITS
-            radius = math.sqrt(_MINUS_TWO * math.log(radius))
             out[i + 2 * k], out[i + 2 * k + 1] = radius * math.cos(turn), radius * math.sin(turn)
 
 
