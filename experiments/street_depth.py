@@ -24,9 +24,10 @@ from foveal.agents.pretrained import pretrained
 from foveal.agents.rollouts import make_world
 from foveal.envs.recording import VideoWriter
 from foveal.envs.rigs.views import arranged, coloured
-from foveal.experiments.cylinder_depth import COURSES, SIZE, SMOOTHNESS, TEST_SEED, TEST_STREET, estimate, measure
+from foveal.experiments.cylinder_depth import COURSES, SIZE, SMOOTHNESS, TEST_SEED, TEST_STREET
 from foveal.experiments.depth_driving import WORLD, Halved
 from foveal.experiments.depth_figures import FAR_M, clouds, panorama, points, rgb_of
+from foveal.experiments.depth_measures import estimate, measure
 from foveal.experiments.drives import drive, joined
 from foveal.experiments.figures import COLOURS, save_figure
 from foveal.optics.rig import RigSpec

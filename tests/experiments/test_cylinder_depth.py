@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from foveal.experiments import bench_rigs, cylinder_depth, street_depth
-from foveal.experiments.cylinder_depth import EXPERIMENT, VARIANTS, blur, estimate, measure
+from foveal.experiments.cylinder_depth import EXPERIMENT, VARIANTS
 from foveal.experiments.depth_driving import Halved
 from foveal.experiments.depth_figures import clouds, error_colours, panorama, plane, points, sweep
+from foveal.experiments.depth_measures import blur, estimate, measure
 from foveal.experiments.drives import drive, joined
 from foveal.experiments.figures import save_figure
 from foveal.optics.rig_presets import nuscenes_like
